@@ -1,0 +1,35 @@
+# Each target works from a clean clone: it makes its own environment first.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8888
+OUT ?= demo
+
+.PHONY: lab test demo check bench clean
+
+lab: $(VENV)/lab  ## open JupyterLab on notebooks/explore.ipynb (PORT=8888)
+	$(PY) -m notebooks lab --port $(PORT)
+
+test: $(VENV)/dev  ## run all tests
+	$(PY) -m pytest
+
+demo: $(VENV)/lab  ## explain ten digits without a browser: demo/attributions.png, demo/report.html (OUT=demo)
+	$(PY) -m notebooks demo --out $(OUT)
+
+check: $(VENV)/dev  ## format, lint and types
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m pyright
+
+bench: $(VENV)/dev  ## measure named operations against raw jax.numpy
+	$(PY) benchmarks/named_eager.py
+
+clean:
+	rm -rf $(VENV) build dist demo
+
+# A stamp for each set of extras: installed again when pyproject.toml changes.
+$(VENV)/lab $(VENV)/dev: pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet -e ".[$(notdir $@)]"
+	touch $@

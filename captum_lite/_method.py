@@ -1,0 +1,325 @@
+"""The abstract attribution method: everything that all methods share, so that each is one short file.
+
+A method is a generator of ever better estimates (`AbstractMethod.steps`). `attribute` returns the
+last one, `explain` makes a record of it, `stream` hands all of them out; progress, cancelling and
+interrupts belong to the loop over them and are written once.
+"""
+
+import difflib
+import inspect
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from captum_lite._inputs import Arrays, is_concrete, require_finite, require_real
+from captum_lite._problem import Problem, at_layer, endpoints, pose
+from captum_lite._record import GAP_TOLERANCE, Attribution, IncompleteWarning
+
+Progress = bool | Callable[[float], Any]
+
+
+class Estimate(NamedTuple):
+    """What a method knows after a step.
+
+    Attributes:
+      attributions: of the inputs' shapes; after the last step, the result.
+      done: the fraction of the work done, 1.0 at the end.
+      gradients: gradient evaluations so far, in examples.
+      forwards: model evaluations without gradient so far, in examples.
+      error: standard errors of ``attributions``, where there are any.
+    """
+
+    attributions: Arrays
+    done: float = 1.0
+    gradients: int = 0
+    forwards: int = 0
+    error: Arrays | None = None
+
+
+class AbstractMethod:
+    """An attribution method: `GradientMethod`, or one that wraps another method."""
+
+    fun: Callable[..., Any]
+
+    def steps(self, problem: Problem) -> Iterator[Estimate]:
+        """Estimates, each better than the last. Keyword-only parameters are the method's options."""
+        raise NotImplementedError(type(self).__name__)
+
+    def explained(self, posed: Problem) -> Problem:
+        """The problem of what is explained: the inputs, or what passes at a layer."""
+        return posed
+
+    def estimates(self, posed: Problem, **options: Any) -> Iterator[Estimate]:
+        """The steps for a problem posed on the inputs."""
+        return self.steps(self.explained(posed), **options)
+
+    def compares(self) -> bool:
+        """Whether the method needs baselines."""
+        return False
+
+    def is_complete(self) -> bool:
+        """Whether the attributions should sum to the difference of the scores."""
+        return False
+
+    def defaults(self) -> dict[str, Any]:
+        """The method's options with their defaults: the keyword-only parameters of `steps`."""
+        parameters = inspect.signature(self.steps).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def configuration(self) -> dict[str, Any]:
+        """What the method was made with, for the record."""
+        return {}
+
+    def unbound(self) -> "AbstractMethod":
+        """The method without its function, which is hashable."""
+        raise NotImplementedError(type(self).__name__)
+
+    def attribute(
+        self,
+        inputs: Any,
+        baselines: Any = None,
+        target: Any = None,
+        additional_forward_args: Any = (),
+        *,
+        return_convergence_delta: bool = False,
+        show_progress: Progress = False,
+        cancel: threading.Event | None = None,
+        **options: Any,
+    ) -> Any:
+        """The attributions of the inputs.
+
+        Works under ``jax.jit``, ``jax.vmap`` and other transformations; checks that look at values are
+        made only where there are any.
+
+        Args:
+          inputs: an array ``[batch, ...]``, a `NamedTensor` with the dim ``batch``, or a tuple of them.
+          baselines: what the inputs are compared with, for methods that do: None (zeros), a number, or
+            for each input a tensor of its shape or of one example.
+          target: which output: an integer, integers ``[batch]``, a tuple for outputs of several axes,
+            ``{"class": 3}`` for named outputs, or a function of the output.
+          additional_forward_args: further arguments of the function, passed on as they are.
+          return_convergence_delta: return also the sum of the attributions less the difference of the
+            outputs, ``[batch]``.
+          show_progress: True for a bar, or a function called with the fraction done.
+          cancel: when set, stops after the current step; what is there is returned, with a warning.
+          **options: see the method.
+
+        Returns:
+          Attributions of the structure, shapes and dims of ``inputs``; with
+          ``return_convergence_delta`` a pair of them and the delta.
+
+        Raises:
+          ValueError: an output without a batch, baselines or a target that do not fit, NaN anywhere.
+          IndexError: a target out of range.
+          TypeError: integer inputs, or an option that the method does not have.
+        """
+        if return_convergence_delta and not self.is_complete():
+            raise ValueError(
+                f"{type(self).__name__} is not complete, so it has no convergence delta: "
+                "leave return_convergence_delta out."
+            )
+        posed = self.pose(inputs, baselines, target, additional_forward_args, options)
+        problem = self.explained(posed)
+        estimate, status = None, ""
+        for estimate, status in self._run(posed, options, show_progress, cancel):  # noqa: B007
+            pass
+        assert estimate is not None, "every method makes at least one estimate"
+        if status == "stopped":
+            warnings.warn(
+                f"stopped after {estimate.done:.0%}: the attributions are a partial result.",
+                IncompleteWarning,
+                stacklevel=2,
+            )
+        self._require_finite_result(problem, estimate)
+        result = problem.layout.restore(estimate.attributions)
+        return (
+            (result, _delta(estimate.attributions, *endpoints(problem)))
+            if return_convergence_delta
+            else result
+        )
+
+    def explain(
+        self,
+        inputs: Any,
+        baselines: Any = None,
+        target: Any = None,
+        additional_forward_args: Any = (),
+        *,
+        show_progress: Progress = False,
+        cancel: threading.Event | None = None,
+        **options: Any,
+    ) -> Attribution:
+        """The attributions with their evidence; arguments as for `attribute`.
+
+        Warns:
+          IncompleteWarning: the completeness gap is over 1 % of the total absolute attribution.
+        """
+        posed = self.pose(inputs, baselines, target, additional_forward_args, options)
+        problem = self.explained(posed)
+        ends = endpoints(problem)
+        record = None
+        for estimate, status in self._run(posed, options, show_progress, cancel):
+            record = self._record(problem, estimate, status, ends, target, options)
+        assert record is not None, "every method makes at least one estimate"
+        if record.status == "stopped":
+            warnings.warn(
+                "stopped before its end: the record is a partial result.", IncompleteWarning, stacklevel=2
+            )
+        elif record.gap is not None and is_concrete(record.gap) and float(record.gap.max()) > GAP_TOLERANCE:
+            warnings.warn(
+                f"the attributions miss the difference of the outputs by {float(record.gap.max()):.1%} "
+                "of their total: take more steps (n_steps=).",
+                IncompleteWarning,
+                stacklevel=2,
+            )
+        return record
+
+    def stream(
+        self,
+        inputs: Any,
+        baselines: Any = None,
+        target: Any = None,
+        additional_forward_args: Any = (),
+        *,
+        show_progress: Progress = False,
+        cancel: threading.Event | None = None,
+        **options: Any,
+    ) -> Iterator[Attribution]:
+        """Records that get better, the last one as `explain` returns it; arguments as for `attribute`."""
+        posed = self.pose(inputs, baselines, target, additional_forward_args, options)
+        problem = self.explained(posed)
+        ends = endpoints(problem)
+        for estimate, status in self._run(posed, options, show_progress, cancel):
+            yield self._record(problem, estimate, status, ends, target, options)
+
+    def pose(self, inputs: Any, baselines: Any, target: Any, args: Any, options: dict[str, Any]) -> Problem:
+        """The checked problem of a call."""
+        self._check_options(options)
+        if baselines is not None and not self.compares():
+            raise ValueError(f"{type(self).__name__} compares with no baseline: leave baselines out.")
+        return pose(self.fun, inputs, baselines, target, args, compares=self.compares())
+
+    def _check_options(self, options: dict[str, Any]) -> None:
+        known = self.defaults()
+        for name in options:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                there = ", ".join(known) or "none"
+                raise TypeError(f"{type(self).__name__} has no option {name!r}; there are: {there}.{hint}")
+
+    def _run(
+        self, posed: Problem, options: dict[str, Any], show_progress: Progress, cancel: threading.Event | None
+    ) -> Iterator[tuple[Estimate, str]]:
+        """The estimates with their status, through progress, cancelling and interrupts."""
+        report = _reporter(show_progress, type(self).__name__)
+        estimate = None
+        try:
+            for estimate in self.estimates(posed, **options):
+                report(estimate.done)
+                stopped = cancel is not None and cancel.is_set() and estimate.done < 1
+                yield estimate, "stopped" if stopped else "finished" if estimate.done >= 1 else "partial"
+                if stopped:
+                    return
+        except KeyboardInterrupt:
+            if estimate is None:
+                raise
+            yield estimate, "stopped"
+
+    def _record(
+        self,
+        problem: Problem,
+        estimate: Estimate,
+        status: str,
+        ends: tuple[Any, Any],
+        target: Any,
+        options: dict[str, Any],
+    ) -> Attribution:
+        self._require_finite_result(problem, estimate)
+        restore = problem.layout.restore
+        return Attribution(
+            attributions=restore(estimate.attributions),
+            inputs=restore(problem.inputs),
+            baselines=None if problem.baselines is None else restore(problem.baselines),
+            target=target,
+            prediction=ends[0],
+            baseline_prediction=ends[1],
+            convergence_delta=_delta(estimate.attributions, *ends) if self.is_complete() else None,
+            error=None if estimate.error is None else restore(estimate.error),
+            status=status,
+            evaluations={
+                "forward": estimate.forwards + problem.batch * (1 + self.compares()),
+                "gradient": estimate.gradients,
+            },
+            method=type(self).__name__,
+            arguments={**self.configuration(), **self.defaults(), **options},
+        )
+
+    def _require_finite_result(self, problem: Problem, estimate: Estimate) -> None:
+        """Where the result is not finite, say whether the output or only its gradient is to blame."""
+        if not is_concrete(estimate.attributions) or all(
+            np.isfinite(np.asarray(a)).all() for a in estimate.attributions
+        ):
+            return
+        endpoints(problem)
+        try:
+            require_finite(estimate.attributions, "the attribution of input")
+        except ValueError as error:
+            raise ValueError(
+                f"{error} The model's output is finite and its gradient is not: "
+                "look for sqrt or log at 0, or a division by 0 behind jnp.where."
+            ) from None
+
+
+@dataclass(frozen=True)
+class GradientMethod(AbstractMethod):
+    """A method that differentiates a function.
+
+    Args:
+      fun: any JAX function whose output has the batch first (or the dim ``batch``). Parameters are
+        bound with ``functools.partial(apply, params)``.
+      layer: the name of a tap (see `namedtensor.tap`): what passes there is explained instead of the
+        inputs.
+    """
+
+    fun: Callable[..., Any]
+    layer: str | None = None
+
+    def explained(self, posed: Problem) -> Problem:
+        """The inputs, or what passes at ``layer``."""
+        problem = posed if self.layer is None else at_layer(posed, self.layer)
+        require_real(problem.inputs, "input" if self.layer is None else f"the value at {self.layer!r}, input")
+        return problem
+
+    def configuration(self) -> dict[str, Any]:
+        """The fields that are set, without the function."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
+        return {k: v for k, v in given.items() if v is not None}
+
+    def unbound(self) -> AbstractMethod:
+        """The method without its function."""
+        return replace(self, fun=_no_function)
+
+
+def _no_function(*_: Any) -> Any:
+    raise AssertionError("an unbound method has no function")
+
+
+def _delta(attributions: Arrays, at_input: Any, at_baseline: Any) -> Any:
+    total = sum(a.reshape(a.shape[0], -1).sum(1) for a in attributions)
+    return total - (at_input - at_baseline)
+
+
+def _reporter(show_progress: Progress, name: str) -> Callable[[float], Any]:
+    if callable(show_progress):
+        return show_progress
+    if not show_progress:
+        return lambda _: None
+    from tqdm.auto import tqdm  # (an optional dependency)
+
+    bar = tqdm(total=100, desc=name, unit="%")
+    return lambda done: bar.update(round(100 * done) - bar.n)

@@ -1,0 +1,159 @@
+"""What is to be explained, as one value: the function, its inputs, the baselines and the target.
+
+A `Problem` is a pytree whose fixed part is the function without its arrays. So the compiled steps of
+all methods are module-level jitted functions of a problem: a second call with new values, a new
+partial of the same function, or another class compiles nothing.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from captum_lite import _baselines, _callable, _target
+from captum_lite._inputs import Arrays, Layout, is_concrete, require_finite, unpack
+from namedtensor import capture, is_named, replace
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Problem:
+    """A function of inputs, and what of it is explained.
+
+    Attributes:
+      held: the arrays that the function holds.
+      inputs: batch first.
+      baselines: of the inputs' shapes; None for methods without.
+      args: further arguments, passed on as they are.
+      target: which number of the output; None until the output's shape is known.
+      fun: the function without its arrays.
+      layout: how the inputs came.
+    """
+
+    held: Arrays
+    inputs: Arrays
+    baselines: Arrays | None
+    args: tuple[Any, ...]
+    target: _target.Target | None
+    fun: _callable.Skeleton = field(metadata={"static": True})
+    layout: Layout = field(metadata={"static": True})
+
+    @property
+    def batch(self) -> int:
+        """The number of examples."""
+        return self.inputs[0].shape[0]
+
+    def output(self, inputs: Arrays) -> Any:
+        """The function's output, as the function returns it."""
+        given = self.layout.restore(inputs)
+        return self.fun.fill(self.held)(*((given,) if self.layout.single else given), *self.args)
+
+    def score(self, inputs: Arrays) -> Any:
+        """The number that is explained, for each example: ``[batch]``."""
+        assert self.target is not None, "pose() sets the target"
+        return self.target(self.output(inputs), self.batch)
+
+    def at(self, inputs: Arrays) -> "Problem":
+        """The same problem at other inputs."""
+        return dataclasses.replace(self, inputs=inputs)
+
+
+@dataclass(frozen=True)
+class _From:
+    """The function from one of its taps on: of the value there, and of the original arguments."""
+
+    fun: _callable.Skeleton
+    layer: str
+
+    def __call__(self, value: Any, held: Arrays, given: tuple[Any, ...]) -> Any:
+        return replace(self.fun.fill(held), {self.layer: value})(*given)
+
+
+_output = jax.jit(lambda problem, inputs: problem.output(inputs))
+_score = jax.jit(lambda problem, inputs: problem.score(inputs))
+
+
+def pose(
+    fun: Callable[..., Any],
+    inputs: Any,
+    baselines: Any,
+    target: Any,
+    args: Any,
+    *,
+    compares: bool = False,
+) -> Problem:
+    """The checked problem of a user's call.
+
+    Args:
+      fun: the function to explain.
+      inputs: an array, a named tensor, or a tuple of them, batch first.
+      baselines: see `_baselines.unpack`.
+      target: see `_target.make`.
+      args: further arguments of ``fun``; one that is no tuple is passed as a single argument.
+      compares: whether the method needs baselines.
+    """
+    if not callable(fun):
+        raise TypeError(f"the function to explain is {type(fun).__name__}, which cannot be called.")
+    arrays, layout = unpack(inputs)
+    require_finite(arrays, "input")
+    skeleton, held = _callable.split(fun)
+    args = args if isinstance(args, tuple) else () if args is None else (args,)
+    based = _baselines.unpack(baselines, arrays, layout) if compares else None
+    problem = Problem(held, arrays, based, args, None, skeleton, layout)
+    output = jax.eval_shape(_output, problem, problem.inputs)
+    return dataclasses.replace(problem, target=_target.make(target, output, problem.batch))
+
+
+def at_layer(problem: Problem, layer: str) -> Problem:
+    """The problem whose inputs and baselines are what passes at a tap, and whose function is what follows.
+
+    Raises:
+      UnknownTapError: the function has no such tap.
+    """
+    here = _captured(problem, problem.inputs, layer)
+    arrays, layout = unpack(here)
+    based = None
+    if problem.baselines is not None:
+        based = unpack(_captured(problem, problem.baselines, layer))[0]
+    given = problem.layout.restore(problem.inputs)
+    given = ((given,) if problem.layout.single else given) + problem.args
+    tail, _ = _callable.split(_From(problem.fun, layer))
+    return Problem((), arrays, based, (problem.held, given), problem.target, tail, layout)
+
+
+def _captured(problem: Problem, inputs: Arrays, layer: str) -> Any:
+    value = _capture(problem, inputs, layer)
+    if not is_named(value) and not value.ndim:
+        raise ValueError(
+            f"the value at the tap {layer!r} is a scalar, without a batch: it cannot be explained by example."
+        )
+    return value
+
+
+def _capture_at(problem: Problem, inputs: Arrays, layer: str) -> Any:
+    _, there = capture(lambda xs: problem.output(xs), [layer])(inputs)
+    return there[layer]
+
+
+_capture = jax.jit(_capture_at, static_argnums=2)
+
+
+def endpoints(problem: Problem) -> tuple[Any, Any]:
+    """The score at the inputs, and at the baselines (None without), both ``[batch]``.
+
+    Raises:
+      ValueError: the score is NaN or infinite (only where values can be looked at).
+    """
+    at_input = _score(problem, problem.inputs)
+    at_baseline = None if problem.baselines is None else _score(problem, problem.baselines)
+    for scores, what in ((at_input, "at the inputs"), (at_baseline, "at the baselines")):
+        if scores is not None and is_concrete(scores) and not bool(jnp.isfinite(scores).all()):
+            bad = [int(i) for i in jnp.flatnonzero(~jnp.isfinite(scores))[:5]]
+            raise ValueError(
+                f"the model's output {what} is NaN or infinite for example {', '.join(map(str, bad))}: "
+                "call the function on it, with jax.debug_nans(True), to see where it arises."
+            )
+    return at_input, at_baseline

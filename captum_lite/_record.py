@@ -1,0 +1,211 @@
+"""`Attribution`: an explanation together with all that is needed to judge it."""
+
+import base64
+import dataclasses
+import html
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from captum_lite._inputs import BATCH
+from namedtensor import NamedTensor, is_named, tensor
+from namedtensor._errors import describe
+
+GAP_TOLERANCE = 0.01  # of the total absolute attribution: above it `explain` warns
+
+
+class IncompleteWarning(UserWarning):
+    """An explanation that does not add up, or that was stopped before its end."""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """An explanation and its evidence.
+
+    Attributes:
+      attributions: of the structure, shapes and dims of what is explained.
+      inputs: what is explained (the values at ``layer``, if one was given).
+      baselines: what it is compared with; None for methods without.
+      target: as the user gave it.
+      prediction: the explained number at the inputs, ``[batch]``.
+      baseline_prediction: the same at the baselines, ``[batch]``; None without baselines.
+      convergence_delta: ``sum of attributions - (prediction - baseline_prediction)``, ``[batch]``, for
+        methods that are complete; else None. It is a lower bound on the error of the sum, and says
+        nothing about errors that cancel.
+      error: the standard error of each attribution where the method is a mean of random draws; else None.
+      status: ``"finished"``, ``"partial"`` (streaming) or ``"stopped"`` (cancelled or interrupted).
+      evaluations: how many examples went through the model: ``forward`` and ``gradient``.
+      method: the method's name.
+      arguments: its arguments.
+    """
+
+    attributions: Any
+    inputs: Any
+    baselines: Any
+    target: Any
+    prediction: Any
+    baseline_prediction: Any
+    convergence_delta: Any
+    error: Any
+    status: str
+    evaluations: dict[str, int]
+    method: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def gap(self) -> Any:
+        """``|convergence_delta|`` as a fraction of the total absolute attribution, ``[batch]``.
+
+        None for methods that are not complete. A lower bound on the relative error: errors of single
+        features may cancel in the sum.
+        """
+        if self.convergence_delta is None:
+            return None
+        total = jnp.sum(
+            jnp.stack([jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in _arrays(self.attributions)]), 0
+        )
+        return jnp.abs(self.convergence_delta) / jnp.maximum(total, jnp.finfo(total.dtype).tiny)
+
+    def sum(self, over: str) -> "Attribution":
+        """The record with the attributions summed over dims (named inputs): ``.sum("channel")``."""
+        if not is_named(self.attributions):
+            raise ValueError(
+                "the attributions have no names; sum them by axis: record.attributions.sum(axis=...)."
+            )
+        return dataclasses.replace(self, attributions=self.attributions.sum(over), error=None)
+
+    def example(self, i: int) -> "Attribution":
+        """The record of one example of the batch; the batch stays, with size 1."""
+        each = (
+            "attributions",
+            "inputs",
+            "baselines",
+            "prediction",
+            "baseline_prediction",
+            "convergence_delta",
+            "error",
+        )
+        size = _arrays(self.attributions)[0].shape[0]
+        if not -size <= i < size:
+            raise IndexError(f"example {i} is out of range: there are {size}, 0 to {size - 1}.")
+        return dataclasses.replace(self, **{k: _row(getattr(self, k), i % size) for k in each})
+
+    def plot(self, i: int = 0, **how: Any) -> Any:
+        """Draw the attributions of one example; see `captum_lite.viz.show` for ``how``."""
+        from captum_lite import viz  # (matplotlib is needed for pictures alone)
+
+        one = self.example(i)
+        return viz.show(one.attributions, one.inputs, **how)
+
+    def save(self, path: str | Path) -> None:
+        """Write the record to an ``.npz`` file (arrays and JSON; nothing is pickled)."""
+        arrays, tree = {}, {}
+        for f in dataclasses.fields(self):
+            tree[f.name] = _packed(getattr(self, f.name), f.name, arrays)
+        np.savez(path, **arrays, record=np.array(json.dumps(tree)))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Attribution":
+        """Read a record that `save` has written."""
+        with np.load(path, allow_pickle=False) as file:
+            tree = json.loads(str(file["record"]))
+            return cls(**{k: _unpacked(v, file) for k, v in tree.items()})
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{k:>12}  {v}" for k, v in self._summary())
+
+    def _summary(self) -> list[tuple[str, str]]:
+        rows = [
+            ("method", self.method + _call(self.arguments)),
+            ("target", str(self.target)),
+            ("status", self.status),
+        ]
+        rows.append(("explained", ", ".join(describe(x) for x in _parts(self.attributions))))
+        rows.append(("prediction", _numbers(self.prediction)))
+        if self.baseline_prediction is not None:
+            rows.append(("at baseline", _numbers(self.baseline_prediction)))
+        if self.convergence_delta is not None:
+            gap = f"(relative {_numbers(self.gap)}; a lower bound on the error)"
+            rows.append(("delta", f"{_numbers(self.convergence_delta)}  {gap}"))
+        rows.append(("evaluations", ", ".join(f"{n} {k}" for k, n in self.evaluations.items())))
+        return rows
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{k}</th><td>{html.escape(v)}</td></tr>"
+            for k, v in self._summary()
+        )
+        return f"<table>{cells}</table>{self._picture()}"
+
+    def _picture(self) -> str:
+        """The first example as a picture, if it is one."""
+        a = self.attributions
+        is_image = is_named(a) and {BATCH, "height", "width"} <= set(a.dims)
+        if not is_image:
+            return ""
+        try:
+            figure = self.plot().figure
+        except ImportError:  # without matplotlib the table alone
+            return ""
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110)
+        data = base64.b64encode(buffer.getvalue()).decode()
+        return f'<img alt="attributions of example 0" src="data:image/png;base64,{data}">'
+
+
+def _parts(x: Any) -> tuple[Any, ...]:
+    return x if isinstance(x, tuple) else (x,)
+
+
+def _arrays(x: Any) -> list[Any]:
+    return [p.order([BATCH, "..."]).array if is_named(p) else p for p in _parts(x)]
+
+
+def _row(x: Any, i: int) -> Any:
+    if x is None:
+        return None
+    if isinstance(x, tuple):
+        return tuple(_row(p, i) for p in x)
+    return x.isel(batch=slice(i, i + 1)) if is_named(x) else x[i : i + 1]
+
+
+def _call(arguments: dict[str, Any]) -> str:
+    shown = ", ".join(f"{k}={v!r}" for k, v in arguments.items() if not hasattr(v, "shape"))
+    return f"({shown})"
+
+
+def _numbers(x: Any) -> str:
+    values = np.asarray(x).ravel()
+    shown = " ".join(f"{v:.3g}" for v in values[:4])
+    return shown + (f" ... ({values.size})" if values.size > 4 else "")
+
+
+def _packed(x: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """A field as JSON, its arrays put aside under their names."""
+    if isinstance(x, tuple):
+        return {"tuple": [_packed(p, f"{name}.{i}", arrays) for i, p in enumerate(x)]}
+    if isinstance(x, dict):
+        return {"dict": {k: _packed(v, f"{name}.{k}", arrays) for k, v in x.items()}}
+    if is_named(x) or hasattr(x, "shape"):
+        arrays[name] = np.asarray(x.array if is_named(x) else x)
+        return {"array": name, "dims": str(x.dims) if is_named(x) else None}
+    return {"value": x} if isinstance(x, str | int | float | bool | None) else {"value": repr(x)}
+
+
+def _unpacked(x: dict[str, Any], file: Any) -> Any:
+    if "tuple" in x:
+        return tuple(_unpacked(p, file) for p in x["tuple"])
+    if "dict" in x:
+        return {k: _unpacked(v, file) for k, v in x["dict"].items()}
+    if "array" in x:
+        array = jnp.asarray(file[x["array"]])
+        return array if x["dims"] is None else tensor(array, x["dims"])
+    return x["value"]
+
+
+__all__ = ["GAP_TOLERANCE", "Attribution", "IncompleteWarning", "NamedTensor"]

@@ -1,0 +1,249 @@
+"""Noise tunnel: any method, averaged over noisy copies of the inputs."""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from captum_lite._chunks import chunk_size, chunks
+from captum_lite._inputs import Arrays
+from captum_lite._method import AbstractMethod, Estimate
+from captum_lite._problem import Problem
+
+# what is averaged over the samples; vargrad then takes the variance instead of the mean
+STATISTICS: dict[str, Callable[[Any], Any]] = {
+    "smoothgrad": lambda a: a,
+    "smoothgrad_sq": jnp.square,
+    "vargrad": lambda a: a,
+}
+
+
+class Noise(NamedTuple):
+    """What the noise is.
+
+    Attributes:
+      samples: how many noisy copies.
+      stdevs: standard deviation in units of the input; a number, or one for each input.
+      level: instead, a fraction of each example's range (max - min).
+      key: a `jax.random` key; None is ``jax.random.key(0)``.
+      drawn: the noise itself, ``[samples, batch, ...]`` for each input, instead of a key.
+    """
+
+    samples: int
+    stdevs: float | tuple[float, ...] | None = None
+    level: float | None = None
+    key: Any = None
+    drawn: Any = None
+
+    def scales(self, inputs: Arrays) -> Arrays:
+        """The standard deviation for each input, broadcastable to it."""
+        if self.stdevs is not None and self.level is not None:
+            raise ValueError("stdevs and noise_level are both given: choose one.")
+        if self.level is None:
+            each = self.stdevs if isinstance(self.stdevs, tuple | list) else (self.stdevs,) * len(inputs)
+            if len(each) != len(inputs):
+                raise ValueError(
+                    f"there are {len(each)} stdevs for {len(inputs)} inputs: "
+                    "give one number, or one for each."
+                )
+            return tuple(
+                jnp.asarray(1.0 if s is None else s, x.dtype) for s, x in zip(each, inputs, strict=True)
+            )
+        axes = [tuple(range(1, x.ndim)) for x in inputs]
+        return tuple(
+            self.level * jnp.ptp(x, axis=a, keepdims=True) for x, a in zip(inputs, axes, strict=True)
+        )
+
+    def source(self, inputs: Arrays) -> Callable[[Any], Arrays]:
+        """A function from the numbers of samples to their noise."""
+        if self.drawn is not None:
+            drawn = self.drawn if isinstance(self.drawn, tuple) else (self.drawn,)
+            for e, x in zip(drawn, inputs, strict=True):
+                if e.shape != (self.samples, *x.shape):
+                    raise ValueError(
+                        f"the noise has shape {e.shape}: "
+                        f"give {(self.samples, *x.shape)}, [samples, batch, ...]."
+                    )
+            return lambda numbers: tuple(jnp.asarray(e)[numbers] for e in drawn)
+        key = jax.random.key(0) if self.key is None else self.key
+        return functools.partial(_draw, key, inputs, self.scales(inputs))
+
+
+@jax.jit
+def _draw(key: Any, inputs: Arrays, scales: Arrays, numbers: Any) -> Arrays:
+    """Noise for some samples; it depends on the number of each alone, not on the chunk that it is in."""
+
+    def one(number: Any) -> Arrays:
+        keys = jax.random.split(jax.random.fold_in(key, number), len(inputs))
+        return tuple(
+            s * jax.random.normal(k, x.shape, x.dtype) for k, x, s in zip(keys, inputs, scales, strict=True)
+        )
+
+    return jax.vmap(one)(numbers)
+
+
+@functools.partial(jax.jit, static_argnames=("inner", "kind", "options"))
+def _moments(
+    posed: Problem,
+    noise: Arrays,
+    weights: Any,
+    shift: Arrays | None,
+    *,
+    inner: AbstractMethod,
+    kind: str,
+    options: tuple,
+) -> tuple[Arrays, Arrays, Arrays, Any]:
+    """Sums of the statistic and of its square over one chunk of samples, both about ``shift``.
+
+    The variance is a difference of large numbers; taken about a value near the mean it keeps its digits.
+    """
+
+    def one(*noise: Any) -> tuple[Arrays, int]:
+        noisy = posed.at(tuple(x + e for x, e in zip(posed.inputs, noise, strict=True)))
+        *_, last = inner.estimates(noisy, **dict(options))
+        return tuple(STATISTICS[kind](a) for a in last.attributions), last.gradients
+
+    values, gradients = jax.vmap(one, out_axes=(0, None))(*noise)
+    shift = tuple(v[0] for v in values) if shift is None else shift
+    apart = [v - s[None] for v, s in zip(values, shift, strict=True)]
+    first = tuple(jnp.tensordot(weights.astype(d.dtype), d, 1) for d in apart)
+    second = tuple(jnp.tensordot(weights.astype(d.dtype), d * d, 1) for d in apart)
+    return first, second, shift, gradients
+
+
+def noisy_estimates(
+    inner: AbstractMethod,
+    posed: Problem,
+    kind: str,
+    noise: Noise,
+    options: dict[str, Any],
+    internal_batch_size: int | None = None,
+) -> Iterator[Estimate]:
+    """The estimates of a method averaged over noise, one for each chunk of samples.
+
+    Args:
+      inner: the method, of which only the configuration is used.
+      posed: the problem on the inputs.
+      kind: a key of `STATISTICS`.
+      noise: what noise.
+      options: the inner method's.
+      internal_batch_size: rows (examples times samples) at once.
+
+    Raises:
+      ValueError: an unknown kind, or no sample.
+    """
+    if kind not in STATISTICS:
+        raise ValueError(f"nt_type={kind!r} is not known: choose one of {', '.join(map(repr, STATISTICS))}.")
+    if noise.samples < 1:
+        raise ValueError(f"nt_samples={noise.samples}: give at least one sample.")
+    draw = noise.source(posed.inputs)
+    call = functools.partial(
+        _moments, inner=inner.unbound(), kind=kind, options=tuple(sorted(options.items()))
+    )
+    n, seen, shift, sums = noise.samples, 0, None, None
+    size = min(n, chunk_size(posed, internal_batch_size))
+    for numbers, weights in chunks(size, np.arange(n), np.ones(n)):
+        first, second, shift, each = call(posed, draw(numbers), weights, shift)
+        sums = (first, second) if sums is None else jax.tree.map(jnp.add, sums, (first, second))
+        seen = min(seen + size, n)
+        result, error = _summary(kind, seen, shift, *sums)
+        count = each if isinstance(each, Tracer) else int(each)
+        yield Estimate(result, seen / n, gradients=seen * count, error=error)  # pyright: ignore[reportArgumentType]
+
+
+def _summary(kind: str, n: int, shift: Arrays, first: Arrays, second: Arrays) -> tuple[Arrays, Arrays | None]:
+    """The mean with its standard error, or the variance."""
+    variance = tuple(jnp.maximum(s / n - (f / n) ** 2, 0) for f, s in zip(first, second, strict=True))
+    if kind == "vargrad":
+        return variance, None
+    mean = tuple(c + f / n for c, f in zip(shift, first, strict=True))
+    return mean, tuple(jnp.sqrt(v / (n - 1)) for v in variance) if n > 1 else None
+
+
+@dataclass(frozen=True)
+class NoiseTunnel(AbstractMethod):
+    """Mean, mean square or variance of a method's attributions ``A`` under Gaussian noise on the inputs.
+
+    ``smoothgrad``: ``E[A(x + e)]``; ``smoothgrad_sq``: ``E[A^2]``; ``vargrad``: ``E[A^2] - E[A]^2``. The
+    record has the standard error of the first two. Costs ``nt_samples`` times the method.
+
+    Args:
+      inner: the method: ``NoiseTunnel(IntegratedGradients(f))``.
+
+    Options of `attribute` (others are the inner method's):
+      nt_type: ``"smoothgrad"``, ``"smoothgrad_sq"`` or ``"vargrad"``.
+      nt_samples: how many noisy copies; Captum's older ``n_samples`` is accepted for it.
+      stdevs: standard deviation of the noise in units of the input, 1.0 by default; a number, or one
+        for each input.
+      noise_level: instead, a fraction of each example's range (max - min).
+      key: of the noise; ``jax.random.key(0)`` by default, so that a call can be repeated.
+      noise: the noise itself instead of a key, ``[nt_samples, batch, ...]`` for each input.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from captum_lite import NoiseTunnel, Saliency
+      >>> tunnel = NoiseTunnel(Saliency(lambda x: (3 * x).sum(1)))
+      >>> tunnel.attribute(jnp.ones((1, 2)), nt_type="smoothgrad_sq", nt_samples=4)
+      Array([[9., 9.]], dtype=float32)
+
+    Source: Smilkov et al. 2017, arXiv:1706.03825 (SmoothGrad); Adebayo et al. 2018, arXiv:1810.03292
+    (VarGrad); Hooker et al. 2019, arXiv:1806.10758 (SmoothGrad squared).
+    """
+
+    inner: AbstractMethod
+
+    def __post_init__(self) -> None:
+        """A function is not a method."""
+        if not isinstance(self.inner, AbstractMethod):
+            raise TypeError("NoiseTunnel wraps a method: NoiseTunnel(Saliency(f)), not NoiseTunnel(f).")
+
+    @property
+    def fun(self) -> Callable[..., Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The inner method's function."""
+        return self.inner.fun
+
+    def explained(self, posed: Problem) -> Problem:
+        """What the inner method explains; the noise is on the inputs also where that is a layer."""
+        return self.inner.explained(posed)
+
+    def compares(self) -> bool:
+        """If the inner method does."""
+        return self.inner.compares()
+
+    def defaults(self) -> dict[str, Any]:
+        """The inner method's options and its own."""
+        return {**self.inner.defaults(), **super().defaults()}
+
+    def configuration(self) -> dict[str, Any]:
+        """The inner method and what it was made with."""
+        return {"inner": type(self.inner).__name__, **self.inner.configuration()}
+
+    def unbound(self) -> AbstractMethod:
+        """The method without its function."""
+        return replace(self, inner=self.inner.unbound())
+
+    def estimates(self, posed: Problem, **options: Any) -> Iterator[Estimate]:
+        """Posed on the inputs, where the noise is."""
+        return self.steps(posed, **options)
+
+    def steps(
+        self,
+        problem: Problem,
+        *,
+        nt_type: str = "smoothgrad",
+        nt_samples: int = 5,
+        n_samples: int | None = None,
+        stdevs: float | tuple[float, ...] | None = None,
+        noise_level: float | None = None,
+        key: Any = None,
+        noise: Any = None,
+        **options: Any,
+    ) -> Iterator[Estimate]:
+        """One chunk of samples at a time."""
+        how = Noise(nt_samples if n_samples is None else n_samples, stdevs, noise_level, key, noise)
+        return noisy_estimates(self.inner, problem, nt_type, how, options, options.get("internal_batch_size"))

@@ -1,0 +1,13 @@
+"""Pictures of attributions, on numpy and matplotlib.
+
+`show` draws one picture, `grid` a table of methods by samples; the two functions with Captum's
+names draw the same pictures in Captum's words. Nothing else in `captum_lite` imports this folder
+while it is imported, so attribution runs without matplotlib.
+"""
+
+from captum_lite.viz._captum import visualize_image_attr as visualize_image_attr
+from captum_lite.viz._captum import (
+    visualize_image_attr_multiple as visualize_image_attr_multiple,
+)
+from captum_lite.viz._grid import grid as grid
+from captum_lite.viz._image import show as show

@@ -1,0 +1,122 @@
+"""The plan cache: names are worked out once for each combination of names, not at each call.
+
+A naming rule turns the names of the operands into a `Body`: a positional JAX function and the names
+of its result. `plan_for` keeps the jitted body under (operation, names, static arguments), so the
+hot path of an eager operation is one cache look-up and one jit dispatch. Under a trace the bare
+body is called instead, so that names leave nothing in the user's jaxpr.
+"""
+
+import functools
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+from jax.core import Tracer
+
+from namedtensor._dims import Dims, check_sizes, in_transit
+from namedtensor._errors import NamedShapeError
+from namedtensor._tensor import NamedTensor, operand
+
+_PLANS = 4096  # a large program has some hundreds; the bound only stops a leak of generated names
+
+
+class Body(NamedTuple):
+    """What a naming rule returns.
+
+    Attributes:
+      run: the positional function over the operands' arrays; None when only names change.
+      dims: the names of its result.
+      free: names whose sizes may differ between operands.
+    """
+
+    run: Callable[..., Any] | None
+    dims: Dims
+    free: Iterable[str] = ()
+
+
+class Plan(NamedTuple):
+    """A body made ready to run."""
+
+    jitted: Callable[..., Any]
+    raw: Callable[..., Any]
+    dims: Dims
+
+
+class Operation:
+    """A named operation: its name, and the rule that infers names and chooses the body.
+
+    Attributes:
+      name: as the user calls it, ``"dot"``.
+      rule: ``rule(dims_of_operands, *static) -> Body``.
+      parameters: the names of the static arguments, for error messages.
+    """
+
+    __slots__ = ("name", "parameters", "rule")
+
+    def __init__(self, name: str, rule: Callable[..., Body], parameters: tuple[str, ...] = ()):
+        self.name, self.rule, self.parameters = name, rule, parameters
+
+    def call(self, static: tuple) -> str:
+        """The call as the user would write it, for error messages."""
+        given = [(k, v) for k, v in zip(self.parameters, static, strict=False) if v is not None]
+        shown = [f"{k}={_spelled(v)!r}" for k, v in given]
+        return f"nt.{self.name}({', '.join(shown)})" if shown else f"nt.{self.name}"
+
+
+def _spelled(value: Any) -> Any:
+    """Names as the user writes them: one string."""
+    return " ".join(value) if isinstance(value, tuple) and all(isinstance(v, str) for v in value) else value
+
+
+@functools.lru_cache(maxsize=_PLANS)
+def plan_for(operation: Operation, names: tuple[Dims, ...], static: tuple[Hashable, ...]) -> Plan:
+    """The plan of one operation for operands of these names; raises what the rule raises."""
+    body = operation.rule(names, *static)
+    run = body.run or (lambda array: array)
+
+    def checked(*arrays):
+        check_sizes(arrays, names, body.free)
+        return run(*arrays)
+
+    checked.__name__ = operation.name  # what a profile or a jaxpr shows
+    return Plan(jax.jit(checked), checked, body.dims)
+
+
+def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Hashable, ...] = ()) -> NamedTensor:
+    """Run a named operation on named tensors and scalars.
+
+    Raises:
+      NamedShapeError: of the kind that the rule or the sizes call for, with all operands shown.
+    """
+    try:
+        arrays, names, traced = [], [], False
+        for x in operands:
+            array, there = (x.array, x.dims) if type(x) is NamedTensor else operand(x)
+            arrays.append(array)
+            names.append(there)
+            traced = traced or isinstance(array, Tracer)
+        plan = plan_for(operation, tuple(names), static)
+        return NamedTensor((plan.raw if traced else plan.jitted)(*arrays), plan.dims)
+    except NamedShapeError as error:
+        raise error.within(operation.call(static), operands) from None
+
+
+def relabel(operation: Operation, x: NamedTensor, static: tuple[Hashable, ...]) -> NamedTensor:
+    """Run an operation that changes names alone: the array is not touched."""
+    try:
+        new = plan_for(operation, (x.dims,), static).dims
+        if x.array.ndim != len(x.dims):
+            raise in_transit(x.array.shape, x.dims)
+    except NamedShapeError as error:
+        raise error.within(operation.call(static), (x,)) from None
+    return NamedTensor(x.array, new)
+
+
+def cache_info() -> Any:
+    """Hits, misses, bound and size of the plan cache, as `functools.lru_cache` counts them."""
+    return plan_for.cache_info()
+
+
+def clear_cache() -> None:
+    """Forget all plans and what they compiled."""
+    plan_for.cache_clear()

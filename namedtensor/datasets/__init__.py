@@ -1,0 +1,5 @@
+"""Small real data sets with named dims."""
+
+from namedtensor.datasets import digits
+
+__all__ = ["digits"]

@@ -1,0 +1,23 @@
+"""The jaxpr interpreter that every transformation of this project is a rule table for."""
+
+from namedtensor.interpreter import control_flow  # registers the handlers of calls and loops
+from namedtensor.interpreter.equation import Equation
+from namedtensor.interpreter.frame import Frame
+from namedtensor.interpreter.rules import RuleTable, UnsupportedPrimitiveError, bind
+from namedtensor.interpreter.taps import UnknownTapError, capture, list_taps, replace, tap
+from namedtensor.interpreter.walk import interpret
+
+__all__ = [
+    "Equation",
+    "Frame",
+    "RuleTable",
+    "UnknownTapError",
+    "UnsupportedPrimitiveError",
+    "bind",
+    "capture",
+    "control_flow",
+    "interpret",
+    "list_taps",
+    "replace",
+    "tap",
+]

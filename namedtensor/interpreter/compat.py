@@ -1,0 +1,48 @@
+"""The details of a jaxpr that differ between JAX releases; nothing else here knows them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+from jax.extend import core
+
+# What the calls are named, over the releases supported (0.10.2 to 0.12).
+JIT = ("jit", "pjit")
+CALLS = (*JIT, "closed_call", "core_call", "core_closed_call", "custom_lin")
+CUSTOM_DERIVATIVES = ("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr")
+REMAT = ("remat2", "remat", "checkpoint")
+
+
+def closed(jaxpr: Any) -> core.ClosedJaxpr:
+    """Call parameters hold a `Jaxpr` in some releases and a `ClosedJaxpr` in others."""
+    return jaxpr if hasattr(jaxpr, "consts") else core.ClosedJaxpr(jaxpr, ())
+
+
+def called(params: dict[str, Any]) -> core.ClosedJaxpr:
+    """The jaxpr that a call equation calls."""
+    for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
+        if key in params:
+            return closed(params[key])
+    raise KeyError(f"a call with the parameters {sorted(params)} names no jaxpr")
+
+
+def inner_jaxprs(params: dict[str, Any]) -> Iterator[core.ClosedJaxpr]:
+    """All jaxprs among the parameters of an equation."""
+    for value in params.values():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if hasattr(item, "eqns") or hasattr(item, "jaxpr"):
+                yield closed(item)
+
+
+def bind(eqn: Any, values: tuple[Any, ...]) -> Any:
+    """Evaluate an equation as it is, custom derivative rules included."""
+    params = eqn.primitive.get_bind_params(eqn.params)
+    if isinstance(params, tuple):  # (functions, parameters) before they became one dict
+        functions, params = params
+        return eqn.primitive.bind(*functions, *values, **params)
+    return eqn.primitive.bind(*values, **params)
+
+
+def trace(fun: Callable[..., Any], *args: Any) -> tuple[core.ClosedJaxpr, Any]:
+    """The jaxpr of ``fun`` and the pytree of its result's shapes."""
+    return jax.make_jaxpr(fun, return_shape=True)(*args)

@@ -1,0 +1,122 @@
+"""A small convolutional network for the digits, written with names.
+
+Pure functions and a dict of parameters; compiled, the names cost nothing.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+
+from namedtensor import datasets, nn
+from namedtensor._tensor import NamedTensor
+from namedtensor.interpreter import tap
+from namedtensor.models._cache import Params, cached
+from namedtensor.ops import random
+from namedtensor.ops.factories import zeros
+from namedtensor.transforms import jit, value_and_grad
+
+SHAPES = {
+    "conv1": "kh:3 kw:3 feature:16",
+    "conv2": "kh:3 kw:3 channel:16 feature:32",
+    "dense": "pixel:512 hidden:64",
+    "out": "hidden:64 class:10",
+}
+_FAN_IN = {"conv1": 9, "conv2": 144, "dense": 512, "out": 64}
+STEPS, BATCH, RATE = 2000, 128, 2e-3
+
+
+def init(key: jax.Array) -> Params:
+    """Parameters with He-normal weights (He et al. 2015, arXiv:1502.01852) and zero biases."""
+    params = {}
+    for k, (layer, shape) in zip(jax.random.split(key, len(SHAPES)), SHAPES.items(), strict=True):
+        params[layer] = random.normal(k, shape) * (2 / _FAN_IN[layer]) ** 0.5
+        params[f"{layer}.bias"] = zeros(shape.split()[-1])
+    return params
+
+
+def apply(params: Params, images: NamedTensor) -> NamedTensor:
+    """Logits ``[batch class]`` of images ``[batch height width]``.
+
+    Taps: ``conv1``, ``conv2`` (after relu), ``pool``, ``hidden``, ``logits``.
+    """
+    window = {"height": "kh", "width": "kw"}
+    x = tap((nn.conv(images, params["conv1"], window) + params["conv1.bias"]).relu(), "conv1")
+    x = x.rename(feature="channel")
+    x = tap((nn.conv(x, params["conv2"], window, over="channel") + params["conv2.bias"]).relu(), "conv2")
+    x = tap(nn.max_pool(x, {"height": 2, "width": 2}), "pool")
+    x = tap(
+        (
+            x.merge("height width feature", "pixel").dot("pixel", params["dense"]) + params["dense.bias"]
+        ).relu(),
+        "hidden",
+    )
+    return tap(x.dot("hidden", params["out"]) + params["out.bias"], "logits")
+
+
+def loss(params: Params, images: NamedTensor, labels: NamedTensor) -> NamedTensor:
+    """Mean cross-entropy over the batch."""
+    return nn.cross_entropy(apply(params, images), labels, "class").mean()
+
+
+def accuracy(params: Params, images: NamedTensor, labels: NamedTensor) -> float:
+    """The fraction of ``images`` whose largest logit is the label's."""
+    return float((apply(params, images).argmax("class") == labels).mean())
+
+
+def train(
+    key: jax.Array,
+    digits: datasets.digits.Digits,
+    *,
+    steps: int = STEPS,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> Params:
+    """Train from scratch with Adam (Kingma, Ba 2014, arXiv:1412.6980) and a cosine schedule.
+
+    Args:
+      key: decides the initial weights and the batches.
+      digits: the training images.
+      steps: how many batches of 128.
+      progress: wraps the loop's iterable, for a progress bar: ``tqdm.auto.tqdm``.
+    """
+    import optax  # (an optional dependency)
+
+    optimizer = optax.adam(optax.cosine_decay_schedule(RATE, steps))
+    key, start = jax.random.split(key)
+    params: Any = init(start)
+    state = optimizer.init(params)
+
+    @jit
+    def step(params: Params, state: Any, key: jax.Array) -> tuple[Params, Any]:
+        chosen = NamedTensor(jax.random.randint(key, (BATCH,), 0, len(digits)), digits.labels.dims)
+        images, labels = (
+            digits.images.rename(batch="n").isel(n=chosen),
+            digits.labels.rename(batch="n").isel(n=chosen),
+        )
+        _, gradient = value_and_grad(loss)(params, images, labels)
+        updates, state = optimizer.update(gradient, state, params)
+        return jax.tree.map(lambda p, u: p + u, params, updates), state
+
+    for k in progress(jax.random.split(key, steps)):
+        params, state = step(params, state, k)
+    return params
+
+
+def load(*, progress: bool = True) -> Params:
+    """The trained parameters: from the cache, or trained first (about 10 s), the same ones every time.
+
+    Args:
+      progress: show a bar while training.
+
+    Raises:
+      ImportError: scikit-learn, optax or platformdirs is not installed.
+    """
+
+    def make() -> Params:
+        from tqdm.auto import tqdm  # (an optional dependency)
+
+        bar = functools.partial(tqdm, desc="training the digits CNN, once", unit="step", disable=not progress)
+        return train(jax.random.key(0), datasets.digits.load("train"), progress=bar)
+
+    return cached("digits_cnn", f"1 {SHAPES} {STEPS} {BATCH} {RATE}", make)

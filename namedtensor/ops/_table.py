@@ -1,0 +1,57 @@
+"""How a table line becomes a function: its name, its docstring, and its place as a method or operator."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from namedtensor._tensor import NamedTensor
+
+
+def named_function(function: Callable[..., Any], name: str, rule: str) -> Callable[..., Any]:
+    """``function`` under the name of its table line, documented by what it does to the names."""
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"``{name}`` by name, with the values of JAX's function.\n\n{inspect.cleandoc(rule)}"
+    return function
+
+
+def method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Offer ``function(x, ...)`` as ``x.function(...)`` too."""
+    setattr(NamedTensor, function.__name__, function)
+    return function
+
+
+def operator(name: str, function: Callable[..., Any], *, reflected: bool = True) -> None:
+    """Let Python's operator ``name`` call ``function``, with the operands swapped for its reflection."""
+
+    @functools.wraps(function)
+    def forward(x: NamedTensor, other: Any) -> NamedTensor:
+        return function(x, other) if _is_operand(other) else NotImplemented
+
+    @functools.wraps(function)
+    def backward(x: NamedTensor, other: Any) -> NamedTensor:
+        return function(other, x) if _is_operand(other) else NotImplemented
+
+    setattr(NamedTensor, f"__{name}__", forward)
+    if reflected:
+        setattr(NamedTensor, f"__r{name}__", backward)
+
+
+def _is_operand(x: Any) -> bool:
+    """Numbers and arrays are ours to accept or refuse; another type may define the operation itself."""
+    return isinstance(x, NamedTensor | int | float | complex | list | tuple) or hasattr(x, "__array__")
+
+
+def attach(name: str, function: Any) -> None:
+    """Make ``function`` what Python's special method ``name`` does (None: not possible)."""
+    setattr(NamedTensor, name, function)
+
+
+def public(namespace: dict[str, Any]) -> list[str]:
+    """The functions that a table module defines: its ``__all__``, so a new line is exported by itself."""
+    here = namespace["__name__"]
+    return [
+        k
+        for k, v in namespace.items()
+        if k[0] != "_" and callable(v) and getattr(v, "__module__", "") == here
+    ]

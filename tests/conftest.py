@@ -1,0 +1,27 @@
+"""Settings under which all tests run: nothing is lined up by position, and every warning is an error."""
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def compilations():
+    """A counter of the programs that XLA has compiled since the fixture was made."""
+
+    class Counter:
+        count = 0
+
+        def listen(self, event: str, _seconds: float, **_: object) -> None:
+            self.count += event == "/jax/core/compile/backend_compile_duration"
+
+        def since(self, block) -> int:
+            before = self.count
+            block()
+            return self.count - before
+
+    counter = Counter()
+    jax.monitoring.register_event_duration_secs_listener(counter.listen)
+    yield counter
+    jax.monitoring.unregister_event_duration_listener(counter.listen)

@@ -136,8 +136,9 @@ class Attribution:
         return rows
 
     def _repr_html_(self) -> str:
+        left = "text-align:left"
         cells = "".join(
-            f"<tr><th style='text-align:left'>{k}</th><td>{html.escape(v)}</td></tr>"
+            f"<tr><th style='{left}'>{k}</th><td style='{left}'>{html.escape(v)}</td></tr>"
             for k, v in self._summary()
         )
         return f"<table>{cells}</table>{self._picture()}"

@@ -17,6 +17,13 @@ from namedtensor.datasets import digits
 from namedtensor.models import digits_cnn
 
 PICTURE, REPORT = "attributions.png", "report.html"
+UNITS = {
+    "saliency": "logit/ink",
+    "input x gradient": "logit",
+    "integrated gradients": "logit",
+    "SmoothGrad": "logit/ink",
+    "VarGrad": "logit²/ink²",
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,14 @@ def explain() -> Explained:
     return Explained(accuracy, images, np.asarray(labels[first]), predictions, records, seconds)
 
 
+def _unsigned(record: Attribution) -> bool:
+    return float(record.attributions.array.min()) >= 0
+
+
+def _column(label: int, predicted: int) -> str:
+    return f"{label}" if label == predicted else f"{label}, read as {predicted}"
+
+
 def picture(explained: Explained) -> Figure:
     """Digits by methods, one colour bar a method, the completeness gap under each map that has one."""
     notes = {
@@ -67,10 +82,11 @@ def picture(explained: Explained) -> Figure:
     }
     drawn = viz.grid(
         explained.records,
-        explained.images,
-        column_titles=[f"predicted {k}" for k in explained.predictions],
+        1 - explained.images,  # ink on paper
+        sign={name: "absolute_value" for name, record in explained.records.items() if _unsigned(record)},
+        column_titles=[_column(*pair) for pair in zip(explained.labels, explained.predictions, strict=True)],
         cell_notes=notes,
-        units="logit",
+        units=UNITS,
     )
     return drawn.figure
 
@@ -100,8 +116,9 @@ td, th {{ padding: .3rem 1rem .3rem 0; border-bottom: 1px solid #ddd; text-align
 </style></head><body>
 <h1>Attributions of ten digits</h1>
 <p>A small convolutional network, {explained.accuracy:.2%} right on the 299 held-out digits,
-sees the first of each ({wrong} of these 10 wrong). Signed maps say how much each pixel speaks for (red) or
-against (blue) the class that the network predicts. The baseline of integrated gradients is the empty image.</p>
+sees the first of each ({wrong} of these 10 wrong). Signed maps say how much each pixel speaks for (red)
+or against (blue) the class that the network predicts. The baseline of integrated gradients is an empty
+image.</p>
 <img alt="A grid of heat maps: one column for each digit, one row for each attribution method"
  src="data:image/png;base64,{base64.b64encode(png).decode()}">
 <h2>Evidence</h2>

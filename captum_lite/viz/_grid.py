@@ -51,7 +51,7 @@ def grid(
     images: Any = None,
     *,
     method: str = "heat_map",
-    sign: str = "all",
+    sign: str | Mapping[str, str] = "all",
     cmap: str | Colormap | None = None,
     clip: Clip = ("mass", 98),
     opacity: float = 0.6,
@@ -60,7 +60,7 @@ def grid(
     title: str | None = None,
     column_titles: Sequence[str] | None = None,
     cell_notes: Mapping[str, Sequence[str]] | None = None,
-    units: str | None = None,
+    units: str | Mapping[str, str] | None = None,
     cell: float = 1.15,
 ) -> Grid:
     """Draw the attributions of several methods for several samples, with the images on top.
@@ -70,7 +70,7 @@ def grid(
         takes, or a whole batch (array, named tensor with the dim batch, or record).
       images: the images explained, one per sample, as a list or a batch.
       method: how each cell is drawn, as in `show`.
-      sign: as in `show`.
+      sign: as in `show`; one for all methods, or by method (those not named have "all").
       cmap: as in `show`.
       clip: as in `show`; with a shared norm it applies to the attributions of a row together.
       opacity: as in `show`.
@@ -79,7 +79,7 @@ def grid(
       title: text above the grid.
       column_titles: text above each column.
       cell_notes: for the names of some methods, a short text under each cell.
-      units: of the attributions.
+      units: of the attributions; one for all methods, or by method.
       cell: the height of a cell in inches.
 
     Returns:
@@ -103,18 +103,20 @@ def grid(
     _check_lengths(maps, notes, images=backgrounds, column_titles=column_titles)
 
     rescale = choose("norm", norm, _NORMS)
-    look = Look(colour_map(cmap, signed=sign == "all"), opacity)
     names = ["image", *maps] if given else list(maps)
     figure, axes = _cells(backgrounds or next(iter(maps.values())), names, cell)
     if given:
-        _paint_row(axes[0], "original_image", backgrounds, [None] * len(given), look)
+        plain = Look(colour_map(cmap, signed=True), opacity)
+        _paint_row(axes[0], "original_image", backgrounds, [None] * len(given), plain)
 
     pictures, bars = {}, {}
     for line, (name, row) in zip(axes[-len(maps) :], maps.items(), strict=True):
-        scaled = rescale(row, sign=sign, clip=clip)
+        its_sign, its_units = _of(sign, name, "sign", maps) or "all", _of(units, name, "units", maps)
+        look = Look(colour_map(cmap, signed=its_sign == "all"), opacity)
+        scaled = rescale(row, sign=its_sign, clip=clip)
         drawn = _paint_row(line, method, backgrounds or [None] * len(row), scaled, look)
         if colorbar and method in COLOURED:
-            bars[name] = _row_bar(drawn[-1], scaled, norm, units, cell)
+            bars[name] = _row_bar(drawn[-1], scaled, norm, its_units, cell)
         pictures[name] = tuple(replace(one, colorbar=bars.get(name)) for one in drawn)
         for ax, text in zip(line, notes.get(name, ()), strict=False):
             ax.set_xlabel(fitted(text, ax, NOTE), fontsize=NOTE, color="0.35", labelpad=2)
@@ -127,6 +129,18 @@ _NORMS: dict[str, Callable[..., list[Scaled]]] = {
     "shared": scale_together,
     "each": lambda maps, **rules: [scale(one, **rules) for one in maps],
 }
+
+
+def _of(
+    setting: str | Mapping[str, str] | None, method: str, what: str, maps: Mapping[str, Any]
+) -> str | None:
+    """A setting of one method, of what is given for all or by method."""
+    if not isinstance(setting, Mapping):
+        return setting
+    for name in setting:
+        if name not in maps:
+            raise unknown(f"method in {what}", name, maps)
+    return setting.get(method)
 
 
 def _check_lengths(

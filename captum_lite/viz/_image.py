@@ -14,6 +14,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from captum_lite.viz._bars import colour_bar, ticks_of
 from captum_lite.viz._choice import choose
@@ -108,7 +109,8 @@ def show(
         scaled = scale(attribution_map(attr), sign=sign, clip=clip, limit=limit)
     look = Look(colour_map(cmap, signed=sign == "all"), opacity)
     place = "right" if colorbar is True else colorbar
-    outside = ax is None
+    # where the figure's layout makes room for a bar, pictures side by side keep one size
+    outside = ax is None or isinstance(ax.figure.get_layout_engine(), ConstrainedLayoutEngine)
     if ax is None:
         ax = _new_axes(background if scaled is None else scaled.values, place, method)
     picture = paint(ax, method, background, scaled, look)

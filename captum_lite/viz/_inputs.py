@@ -3,8 +3,10 @@
 Drawing needs to know which axis is the height and which the channel. Named tensors say so; for an
 array without names the order is fixed, [height, width] or [height, width, channel], perhaps with a
 batch of one in front, and the usual mistakes (channel first, a whole batch) are refused with the
-line to write instead of being drawn as noise. Named tensors and records are recognised by their attributes, so that this folder needs
-nothing but numpy and matplotlib.
+line to write instead of being drawn as noise.
+
+Named tensors and records are recognised by their attributes, so that this folder needs nothing but
+numpy and matplotlib.
 """
 
 from collections.abc import Sequence

@@ -29,8 +29,7 @@ from namedtensor import NamedTensor, is_named, tensor
 SIGNS = ("all", "positive", "negative", "absolute_value")
 _STEPS = ("n_steps", "nt_samples")  # what the steps control sets, by the method's own name for it
 _WIDTH = w.Layout(width="340px")
-_HEAD = "text-align:left;padding-right:12px"
-_WITH_BAR = 1.35  # how much wider a picture is with its colour bar
+_HEAD = "text-align:left;padding-right:12px;white-space:nowrap"
 _WIDE = {"description_width": "90px"}
 
 
@@ -44,6 +43,7 @@ class AttributionExplorer(w.VBox):
       labels: the true class of each image, shown beside the prediction.
       class_names: names of the classes; their numbers by default.
       baselines: name -> image, beside ``zero``, ``mean image`` and ``blurred``.
+      display: what is drawn in place of ``images``, of the same shape: ``1 - images`` for ink on paper.
 
     Traits:
       attribution: the `Attribution` record on display; None after an error.
@@ -62,15 +62,18 @@ class AttributionExplorer(w.VBox):
         labels: Any = None,
         class_names: Sequence[str] | None = None,
         baselines: Mapping[str, Any] | None = None,
+        display: Any = None,
     ):
         """Build the controls, and explain the first image."""
         self._fun, self._images = fun, _checked(images)
+        self._display = self._images if display is None else _checked(display)
         self._labels = None if labels is None else np.asarray(labels.array if is_named(labels) else labels)
         self._class_names = class_names
         self._baselines = _baseline_choices(self._images, dict(baselines or {}))
         self._quiet = False  # set while several controls change together
         self._make_controls()
-        super().__init__([w.HBox([w.VBox(self._controls), w.VBox([self.picture, self.facts])]), self.message])
+        controls = w.VBox(self._controls, layout=w.Layout(flex="0 0 360px"))  # the picture shrinks instead
+        super().__init__([w.HBox([controls, w.VBox([self.picture, self.facts])]), self.message])
         self.add_class("captum-lite-explorer")
         self._show_sample()
         threading.Thread(target=self._compile_others, name="compile attribution methods").start()
@@ -170,20 +173,26 @@ class AttributionExplorer(w.VBox):
         if self.attribution is None:
             raise ValueError("there is nothing to draw: the last question had no answer.")
         i = self.sample.value
-        image = self._images.isel(batch=i) if is_named(self._images) else self._images[i]
-        figure = Figure(figsize=(6.6, 3.1), layout="compressed")
-        left, right = figure.subplots(1, 2, width_ratios=(1, _WITH_BAR))
+        image = self._display.isel(batch=i) if is_named(self._display) else self._display[i]
+        figure = Figure(figsize=(6.4, 2.7), layout="compressed")
+        left, right = figure.subplots(1, 2)
         viz.show(self.attribution, image, method="original_image", ax=left, colorbar=False, title="image")
         viz.show(
             self.attribution,
             image,
             method="blended_heat_map",
-            sign=self.sign.value,
+            sign=self._sign(),
             opacity=self.opacity.value,
             ax=right,
             title=f"{self.method.value}, {self._class(int(self.target.value))}",
         )
         return figure
+
+    def _sign(self) -> str:
+        """Magnitudes have no sign to centre the colours on."""
+        values = self.attribution.attributions if self.attribution is not None else np.zeros(1)
+        least = float(np.min(np.asarray(values.array if is_named(values) else values)))
+        return "absolute_value" if self.sign.value == "all" and least >= 0 else self.sign.value
 
     def _class(self, number: int) -> str:
         return f"class {number}" if self._class_names is None else self._class_names[number]

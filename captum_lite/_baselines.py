@@ -52,6 +52,11 @@ def _fit(baseline: Any, x: Any, dims: Any, i: int) -> Any:
             )
         return _fit_named(baseline, NamedTensor(x, dims), i)
     array = jnp.asarray(baseline, x.dtype)
+    if dims is not None and array.ndim:
+        raise ValueError(
+            f"baseline {i} is {shapes.describe(array)}, and has no names; its input is "
+            f"{shapes.describe(NamedTensor(x, dims))}: name it, nt.tensor(baseline, {' '.join(dims)!r})."
+        )
     if array.shape not in ((), x.shape, x.shape[1:], (1, *x.shape[1:])):
         raise ValueError(
             f"baseline {i} is {shapes.describe(array)}, its input is {shapes.describe(x)}: "

@@ -7,12 +7,13 @@ arrays become arguments, the rest is the key.
 """
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
+
+from captum_lite._state import reached
 
 _HOLE = "an array stands here"
 
@@ -38,34 +39,55 @@ class _Constant:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A function without its arrays. Hashable; `fill` makes the function again."""
+    """A tree without its arrays. Hashable; `fill` makes the tree again.
+
+    Attributes:
+      tree: its structure.
+      leaves: its other leaves, with a mark where an array stood.
+      state: what functions among the leaves read besides their arguments.
+    """
 
     tree: Any
     leaves: tuple[Any, ...]
+    state: tuple[Any, ...]
 
-    def fill(self, arrays: tuple[Any, ...]) -> Callable[..., Any]:
-        """The function with these arrays in it."""
+    def fill(self, arrays: tuple[Any, ...]) -> Any:
+        """The tree with these arrays in it."""
         waiting = iter(arrays)
         leaves = [next(waiting) if leaf is _HOLE else leaf.value for leaf in self.leaves]
         return _rebuilt(jax.tree.unflatten(self.tree, leaves))
 
 
-def _taken_apart(fun: Any) -> Any:
-    if isinstance(fun, functools.partial):
-        return ("partial", _taken_apart(fun.func), fun.args, fun.keywords)
-    return fun
+def split(tree: Any) -> tuple[Skeleton, tuple[Any, ...]]:
+    """A function, or a tree of functions, arrays and other values, as its skeleton and its arrays."""
+    leaves, structure = jax.tree.flatten(_taken_apart(tree))
+    held = tuple(leaf for leaf in leaves if _is_array(leaf))
+    kept = tuple(_HOLE if _is_array(leaf) else _Constant(leaf) for leaf in leaves)
+    return Skeleton(structure, kept, tuple(reached(leaf) for leaf in leaves if not _is_array(leaf))), held
 
 
-def _rebuilt(tree: Any) -> Any:
-    if isinstance(tree, tuple) and tree[0] == "partial":
-        _, fun, args, keywords = tree
+def _is_array(x: Any) -> bool:
+    return isinstance(x, jax.Array | np.ndarray)
+
+
+@dataclass(frozen=True)
+class _Partial:
+    """A `functools.partial` as a pytree (its own is opaque to JAX)."""
+
+    parts: tuple[Any, ...]
+
+
+jax.tree_util.register_dataclass(_Partial, data_fields=["parts"], meta_fields=[])
+
+
+def _taken_apart(x: Any) -> Any:
+    if isinstance(x, functools.partial):
+        return _Partial((_taken_apart(x.func), x.args, x.keywords))
+    return tuple(_taken_apart(part) for part in x) if type(x) is tuple else x
+
+
+def _rebuilt(x: Any) -> Any:
+    if isinstance(x, _Partial):
+        fun, args, keywords = x.parts
         return functools.partial(_rebuilt(fun), *args, **keywords)
-    return tree
-
-
-def split(fun: Callable[..., Any]) -> tuple[Skeleton, tuple[Any, ...]]:
-    """A function as its skeleton and the arrays it holds."""
-    leaves, tree = jax.tree.flatten(_taken_apart(fun))
-    is_array = [isinstance(leaf, jax.Array | np.ndarray) for leaf in leaves]
-    kept = tuple(_HOLE if array else _Constant(leaf) for leaf, array in zip(leaves, is_array, strict=True))
-    return Skeleton(tree, kept), tuple(leaf for leaf, array in zip(leaves, is_array, strict=True) if array)
+    return tuple(_rebuilt(part) for part in x) if type(x) is tuple else x

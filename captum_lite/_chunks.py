@@ -25,7 +25,7 @@ def chunk_size(problem: Problem, internal_batch_size: int | None) -> int:
     if internal_batch_size is not None:
         if internal_batch_size < 1:
             raise ValueError(f"internal_batch_size={internal_batch_size}: give at least 1 row, or None.")
-        return max(1, internal_batch_size // problem.batch)
+        return max(1, internal_batch_size // max(problem.batch, 1))
     elements = sum(math.prod(x.shape) for x in problem.inputs)
     return max(1, min(_ROWS, _ROWS * 8 // max(problem.batch, 8), _ELEMENTS // max(elements, 1)))
 

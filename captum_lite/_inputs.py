@@ -78,12 +78,12 @@ def is_concrete(*arrays: Any) -> bool:
     return not any(isinstance(a, Tracer) for a in jax.tree.leaves(arrays))
 
 
-def require_real(arrays: Arrays, what: str) -> None:
-    """Refuse integers, which have no gradient."""
+def require_real(arrays: Arrays, what: str, needing: str = "a gradient method") -> None:
+    """Refuse integers, which have no gradient and take no noise."""
     for i, a in enumerate(arrays):
         if not jnp.issubdtype(a.dtype, jnp.floating):
             raise TypeError(
-                f"{what} {i} is {shapes.describe(a)}: a gradient method needs floating-point values. "
+                f"{what} {i} is {shapes.describe(a)}: {needing} needs floating-point values. "
                 "Convert it with .astype('float32') if its values are quantities; "
                 "if they are indices (tokens), explain the embedding: nt.tap it and pass layer='name'."
             )

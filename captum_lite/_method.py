@@ -9,6 +9,7 @@ import difflib
 import inspect
 import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
@@ -124,10 +125,7 @@ class AbstractMethod:
             )
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
-        estimate, status = None, ""
-        for estimate, status in self._run(posed, options, show_progress, cancel):  # noqa: B007
-            pass
-        assert estimate is not None, "every method makes at least one estimate"
+        estimate, status = self._last(posed, options, show_progress, cancel)
         if status == "stopped":
             warnings.warn(
                 f"stopped after {estimate.done:.0%}: the attributions are a partial result.",
@@ -161,10 +159,8 @@ class AbstractMethod:
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
         ends = endpoints(problem)
-        record = None
-        for estimate, status in self._run(posed, options, show_progress, cancel):
-            record = self._record(problem, estimate, status, ends, target, options)
-        assert record is not None, "every method makes at least one estimate"
+        estimate, status = self._last(posed, options, show_progress, cancel)
+        record = self._record(problem, estimate, status, ends, target, options)
         if record.status == "stopped":
             warnings.warn(
                 "stopped before its end: the record is a partial result.", IncompleteWarning, stacklevel=2
@@ -200,7 +196,10 @@ class AbstractMethod:
         """The checked problem of a call."""
         self._check_options(options)
         if baselines is not None and not self.compares():
-            raise ValueError(f"{type(self).__name__} compares with no baseline: leave baselines out.")
+            raise ValueError(
+                f"{type(self).__name__} compares with no baseline: leave baselines out. "
+                "(A target is given by name: target=3.)"
+            )
         return pose(self.fun, inputs, baselines, target, args, compares=self.compares())
 
     def _check_options(self, options: dict[str, Any]) -> None:
@@ -228,7 +227,12 @@ class AbstractMethod:
         except KeyboardInterrupt:
             if estimate is None:
                 raise
-            yield estimate, "stopped"
+            yield estimate, "finished" if estimate.done >= 1 else "stopped"
+
+    def _last(
+        self, posed: Problem, options: dict[str, Any], show_progress: Progress, cancel: threading.Event | None
+    ) -> tuple[Estimate, str]:
+        return deque(self._run(posed, options, show_progress, cancel), maxlen=1).pop()
 
     def _record(
         self,
@@ -260,18 +264,17 @@ class AbstractMethod:
         )
 
     def _require_finite_result(self, problem: Problem, estimate: Estimate) -> None:
-        """Where the result is not finite, say whether the output or only its gradient is to blame."""
-        if not is_concrete(estimate.attributions) or all(
-            np.isfinite(np.asarray(a)).all() for a in estimate.attributions
-        ):
+        """Say where it comes from if the result is not finite (only where values can be looked at)."""
+        values = estimate.attributions
+        if not is_concrete(values) or all(np.isfinite(np.asarray(v, np.float64)).all() for v in values):
             return
-        endpoints(problem)
+        endpoints(problem)  # the output itself, at the inputs or at the baselines
         try:
-            require_finite(estimate.attributions, "the attribution of input")
+            require_finite(values, "the attribution of input")
         except ValueError as error:
             raise ValueError(
-                f"{error} The model's output is finite and its gradient is not: "
-                "look for sqrt or log at 0, or a division by 0 behind jnp.where."
+                f"{error} The model's output is finite and its gradient is not (or, on the path or under "
+                "noise, neither is): look for sqrt or log at 0 and division by 0, also behind jnp.where."
             ) from None
 
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from captum_lite import _baselines, _callable, _target
 from captum_lite._inputs import Arrays, Layout, is_concrete, require_finite, unpack
 from namedtensor import capture, is_named, replace
+from namedtensor._errors import describe
 
 
 @jax.tree_util.register_dataclass
@@ -24,21 +25,19 @@ class Problem:
     """A function of inputs, and what of it is explained.
 
     Attributes:
-      held: the arrays that the function holds.
+      held: the arrays that the function and its further arguments hold.
       inputs: batch first.
       baselines: of the inputs' shapes; None for methods without.
-      args: further arguments, passed on as they are.
       target: which number of the output; None until the output's shape is known.
-      fun: the function without its arrays.
+      call: the function and its further arguments, without their arrays.
       layout: how the inputs came.
     """
 
     held: Arrays
     inputs: Arrays
     baselines: Arrays | None
-    args: tuple[Any, ...]
     target: _target.Target | None
-    fun: _callable.Skeleton = field(metadata={"static": True})
+    call: _callable.Skeleton = field(metadata={"static": True})
     layout: Layout = field(metadata={"static": True})
 
     @property
@@ -48,8 +47,9 @@ class Problem:
 
     def output(self, inputs: Arrays) -> Any:
         """The function's output, as the function returns it."""
+        fun, args = self.call.fill(self.held)
         given = self.layout.restore(inputs)
-        return self.fun.fill(self.held)(*((given,) if self.layout.single else given), *self.args)
+        return fun(*((given,) if self.layout.single else given), *args)
 
     def score(self, inputs: Arrays) -> Any:
         """The number that is explained, for each example: ``[batch]``."""
@@ -63,13 +63,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class _From:
-    """The function from one of its taps on: of the value there, and of the original arguments."""
+    """The function from one of its taps on: of the value there."""
 
-    fun: _callable.Skeleton
     layer: str
 
-    def __call__(self, value: Any, held: Arrays, given: tuple[Any, ...]) -> Any:
-        return replace(self.fun.fill(held), {self.layer: value})(*given)
+    def __call__(
+        self, value: Any, fun: Callable[..., Any], given: tuple[Any, ...], args: tuple[Any, ...]
+    ) -> Any:
+        return replace(fun, {self.layer: value})(*given, *args)
 
 
 _output = jax.jit(lambda problem, inputs: problem.output(inputs))
@@ -99,10 +100,10 @@ def pose(
         raise TypeError(f"the function to explain is {type(fun).__name__}, which cannot be called.")
     arrays, layout = unpack(inputs)
     require_finite(arrays, "input")
-    skeleton, held = _callable.split(fun)
     args = args if isinstance(args, tuple) else () if args is None else (args,)
+    call, held = _callable.split((fun, args))
     based = _baselines.unpack(baselines, arrays, layout) if compares else None
-    problem = Problem(held, arrays, based, args, None, skeleton, layout)
+    problem = Problem(held, arrays, based, None, call, layout)
     output = jax.eval_shape(_output, problem, problem.inputs)
     return dataclasses.replace(problem, target=_target.make(target, output, problem.batch))
 
@@ -115,13 +116,18 @@ def at_layer(problem: Problem, layer: str) -> Problem:
     """
     here = _captured(problem, problem.inputs, layer)
     arrays, layout = unpack(here)
+    if arrays[0].shape[0] != problem.batch:
+        raise ValueError(
+            f"the value at the tap {layer!r} is {describe(here)} for a batch of {problem.batch}: "
+            "a layer that is explained has the batch in front (or as the dim batch), of the same size."
+        )
     based = None
     if problem.baselines is not None:
         based = unpack(_captured(problem, problem.baselines, layer))[0]
     given = problem.layout.restore(problem.inputs)
-    given = ((given,) if problem.layout.single else given) + problem.args
-    tail, _ = _callable.split(_From(problem.fun, layer))
-    return Problem((), arrays, based, (problem.held, given), problem.target, tail, layout)
+    fun, args = problem.call.fill(problem.held)
+    tail, held = _callable.split((_From(layer), (fun, (given,) if problem.layout.single else given, args)))
+    return Problem(held, arrays, based, problem.target, tail, layout)
 
 
 def _captured(problem: Problem, inputs: Arrays, layer: str) -> Any:

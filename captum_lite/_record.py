@@ -13,10 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from captum_lite._inputs import BATCH
-from namedtensor import NamedTensor, is_named, tensor
+from captum_lite._packing import pack, unpack
+from namedtensor import is_named
 from namedtensor._errors import describe
 
 GAP_TOLERANCE = 0.01  # of the total absolute attribution: above it `explain` warns
+
+
+_LINE = 60  # characters of one value in a summary
+_BY_EXAMPLE = (
+    "attributions", "inputs", "baselines", "prediction", "baseline_prediction", "convergence_delta", "error",
+)  # fmt: skip
 
 
 class IncompleteWarning(UserWarning):
@@ -61,39 +68,33 @@ class Attribution:
     def gap(self) -> Any:
         """``|convergence_delta|`` as a fraction of the total absolute attribution, ``[batch]``.
 
-        None for methods that are not complete. A lower bound on the relative error: errors of single
+        (Of the difference of the outputs where that is larger, so that attributions of zero have the gap
+        1.) None for methods that are not complete. A lower bound on the relative error: errors of single
         features may cancel in the sum.
         """
         if self.convergence_delta is None:
             return None
-        total = jnp.sum(
-            jnp.stack([jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in _arrays(self.attributions)]), 0
-        )
+        sizes = [jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in _arrays(self.attributions)]
+        total = jnp.maximum(jnp.stack(sizes).sum(0), jnp.abs(self.prediction - self.baseline_prediction))
         return jnp.abs(self.convergence_delta) / jnp.maximum(total, jnp.finfo(total.dtype).tiny)
 
     def sum(self, over: str) -> "Attribution":
         """The record with the attributions summed over dims (named inputs): ``.sum("channel")``."""
-        if not is_named(self.attributions):
+        if not all(map(is_named, _parts(self.attributions))):
             raise ValueError(
                 "the attributions have no names; sum them by axis: record.attributions.sum(axis=...)."
             )
-        return dataclasses.replace(self, attributions=self.attributions.sum(over), error=None)
+        summed = tuple(a.sum(over) for a in _parts(self.attributions))
+        whole = summed if isinstance(self.attributions, tuple) else summed[0]
+        return dataclasses.replace(self, attributions=whole, error=None)
 
     def example(self, i: int) -> "Attribution":
         """The record of one example of the batch; the batch stays, with size 1."""
-        each = (
-            "attributions",
-            "inputs",
-            "baselines",
-            "prediction",
-            "baseline_prediction",
-            "convergence_delta",
-            "error",
-        )
         size = _arrays(self.attributions)[0].shape[0]
         if not -size <= i < size:
             raise IndexError(f"example {i} is out of range: there are {size}, 0 to {size - 1}.")
-        return dataclasses.replace(self, **{k: _row(getattr(self, k), i % size) for k in each})
+        cut = {k: _row(getattr(self, k), i % size) for k in _BY_EXAMPLE}
+        return dataclasses.replace(self, target=_target_row(self.target, i % size), **cut)
 
     def plot(self, i: int = 0, **how: Any) -> Any:
         """Draw the attributions of one example; see `captum_lite.viz.show` for ``how``."""
@@ -104,17 +105,17 @@ class Attribution:
 
     def save(self, path: str | Path) -> None:
         """Write the record to an ``.npz`` file (arrays and JSON; nothing is pickled)."""
-        arrays, tree = {}, {}
-        for f in dataclasses.fields(self):
-            tree[f.name] = _packed(getattr(self, f.name), f.name, arrays)
-        np.savez(path, **arrays, record=np.array(json.dumps(tree)))
+        arrays: dict[str, np.ndarray] = {}
+        tree = {f.name: pack(getattr(self, f.name), f.name, arrays) for f in dataclasses.fields(self)}
+        with Path(path).open("wb") as file:  # given a name, np.savez would change it
+            np.savez(file, allow_pickle=False, **arrays, record=np.array(json.dumps(tree)))
 
     @classmethod
     def load(cls, path: str | Path) -> "Attribution":
         """Read a record that `save` has written."""
         with np.load(path, allow_pickle=False) as file:
             tree = json.loads(str(file["record"]))
-            return cls(**{k: _unpacked(v, file) for k, v in tree.items()})
+            return cls(**{k: unpack(v, file) for k, v in tree.items()})
 
     def __repr__(self) -> str:
         return "\n".join(f"{k:>12}  {v}" for k, v in self._summary())
@@ -122,7 +123,7 @@ class Attribution:
     def _summary(self) -> list[tuple[str, str]]:
         rows = [
             ("method", self.method + _call(self.arguments)),
-            ("target", str(self.target)),
+            ("target", _short(self.target)),
             ("status", self.status),
         ]
         rows.append(("explained", ", ".join(describe(x) for x in _parts(self.attributions))))
@@ -175,38 +176,34 @@ def _row(x: Any, i: int) -> Any:
     return x.isel(batch=slice(i, i + 1)) if is_named(x) else x[i : i + 1]
 
 
+def _target_row(target: Any, i: int) -> Any:
+    """The target of one example, of those given for each."""
+    if isinstance(target, list):
+        return target[i : i + 1]
+    if isinstance(target, tuple):
+        return tuple(_target_row(part, i) for part in target)
+    if isinstance(target, dict):
+        return {k: _target_row(part, i) for k, part in target.items()}
+    return _row(target, i) if getattr(target, "ndim", 0) else target
+
+
 def _call(arguments: dict[str, Any]) -> str:
-    shown = ", ".join(f"{k}={v!r}" for k, v in arguments.items() if not hasattr(v, "shape"))
-    return f"({shown})"
+    return f"({', '.join(f'{k}={_short(v)}' for k, v in arguments.items())})"
+
+
+def _short(x: Any) -> str:
+    """A value on part of a line: arrays and long lists by their shape."""
+    if getattr(x, "shape", ()) or is_named(x):
+        return describe(x)
+    if isinstance(x, tuple):
+        return f"({', '.join(map(_short, x))})"
+    if isinstance(x, dict):
+        return f"{{{', '.join(f'{k!r}: {_short(v)}' for k, v in x.items())}}}"
+    text = " ".join(repr(x).split())
+    return text if len(text) <= _LINE else f"{text[: _LINE - 4]} ..."
 
 
 def _numbers(x: Any) -> str:
     values = np.asarray(x).ravel()
     shown = " ".join(f"{v:.3g}" for v in values[:4])
     return shown + (f" ... ({values.size})" if values.size > 4 else "")
-
-
-def _packed(x: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    """A field as JSON, its arrays put aside under their names."""
-    if isinstance(x, tuple):
-        return {"tuple": [_packed(p, f"{name}.{i}", arrays) for i, p in enumerate(x)]}
-    if isinstance(x, dict):
-        return {"dict": {k: _packed(v, f"{name}.{k}", arrays) for k, v in x.items()}}
-    if is_named(x) or hasattr(x, "shape"):
-        arrays[name] = np.asarray(x.array if is_named(x) else x)
-        return {"array": name, "dims": str(x.dims) if is_named(x) else None}
-    return {"value": x} if isinstance(x, str | int | float | bool | None) else {"value": repr(x)}
-
-
-def _unpacked(x: dict[str, Any], file: Any) -> Any:
-    if "tuple" in x:
-        return tuple(_unpacked(p, file) for p in x["tuple"])
-    if "dict" in x:
-        return {k: _unpacked(v, file) for k, v in x["dict"].items()}
-    if "array" in x:
-        array = jnp.asarray(file[x["array"]])
-        return array if x["dims"] is None else tensor(array, x["dims"])
-    return x["value"]
-
-
-__all__ = ["GAP_TOLERANCE", "Attribution", "IncompleteWarning", "NamedTensor"]

@@ -52,11 +52,17 @@ def make(target: Any, output: Any, batch: int) -> Target:
 
     Raises:
       ValueError: an output without a batch, or a target of the wrong form for it.
+      TypeError: an output of integers.
       IndexError: a target out of range.
     """
     if callable(target):
         return Target((), select=target)
     _require_batch(output, batch)
+    if not jnp.issubdtype(output.dtype, jnp.floating):
+        raise TypeError(
+            f"the function returned {shapes.describe(output)}: a gradient needs floating-point scores; "
+            "return them as they are before argmax or rounding."
+        )
     if isinstance(target, Mapping):
         names, values = tuple(target), tuple(target.values())
         if not is_named(output):

@@ -85,7 +85,7 @@ def dims(spec: Spec) -> Dims:
 
 def sized(spec: str) -> tuple[Dims, tuple[int, ...]]:
     """Names and sizes of ``"batch:8 embed:64"``, which factories take."""
-    parts = [part.partition(":") for part in spec.split()]
+    parts = [part.partition(":") for part in spec.replace(",", " ").split()]
     for name, _, size in parts:
         if not size.isdecimal():
             raise BadPattern(f"{name!r} has no size in {spec!r}.", f"Write it as '{name}:8'.")

@@ -5,8 +5,9 @@ user wrote. So an error is raised with the sentence that its place can say, and 
 sees the whole call, adds the operands to it (`NamedShapeError.within`).
 """
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 _SHORT_DTYPES = {"float": "f", "int": "i", "uint": "u", "complex": "c", "bfloat": "bf"}
@@ -82,6 +83,15 @@ class MissingName(NamedShapeError):
 
 class Unsupported(NamedShapeError):
     """An operation that names do not define."""
+
+
+@contextlib.contextmanager
+def showing(call: str, *operands: Any) -> Iterator[None]:
+    """Let naming errors that arise inside show this call and its operands."""
+    try:
+        yield
+    except NamedShapeError as error:
+        raise error.within(call, operands) from None
 
 
 def near_miss(name: str, choices: Iterable[str]) -> str:

@@ -14,8 +14,8 @@ import jax
 from jax.core import Tracer
 
 from namedtensor._dims import Dims, check_sizes, in_transit
-from namedtensor._errors import NamedShapeError
-from namedtensor._tensor import NamedTensor, operand
+from namedtensor._errors import NamedShapeError, showing
+from namedtensor._tensor import NamedTensor, named, operand
 
 _PLANS = 4096  # a large program has some hundreds; the bound only stops a leak of generated names
 
@@ -49,12 +49,19 @@ class Operation:
       name: as the user calls it, ``"dot"``.
       rule: ``rule(dims_of_operands, *static) -> Body``.
       parameters: the names of the static arguments, for error messages.
+      parse: makes a key of the static arguments as the user wrote them; its errors show the call too.
     """
 
-    __slots__ = ("name", "parameters", "rule")
+    __slots__ = ("name", "parameters", "parse", "rule")
 
-    def __init__(self, name: str, rule: Callable[..., Body], parameters: tuple[str, ...] = ()):
-        self.name, self.rule, self.parameters = name, rule, parameters
+    def __init__(
+        self,
+        name: str,
+        rule: Callable[..., Body],
+        parameters: tuple[str, ...] = (),
+        parse: Callable[..., tuple[Hashable, ...]] | None = None,
+    ):
+        self.name, self.rule, self.parameters, self.parse = name, rule, parameters, parse
 
     def call(self, static: tuple) -> str:
         """The call as the user would write it, for error messages."""
@@ -65,7 +72,11 @@ class Operation:
 
 def _spelled(value: Any) -> Any:
     """Names as the user writes them: one string."""
-    return " ".join(value) if isinstance(value, tuple) and all(isinstance(v, str) for v in value) else value
+    return (
+        " ".join(value)
+        if isinstance(value, tuple | list) and all(isinstance(v, str) for v in value)
+        else value
+    )
 
 
 @functools.lru_cache(maxsize=_PLANS)
@@ -82,7 +93,7 @@ def plan_for(operation: Operation, names: tuple[Dims, ...], static: tuple[Hashab
     return Plan(jax.jit(checked), checked, body.dims)
 
 
-def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Hashable, ...] = ()) -> NamedTensor:
+def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...] = ()) -> NamedTensor:
     """Run a named operation on named tensors and scalars.
 
     Raises:
@@ -95,7 +106,8 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Hashable,
             arrays.append(array)
             names.append(there)
             traced = traced or isinstance(array, Tracer)
-        plan = plan_for(operation, tuple(names), static)
+        key = static if operation.parse is None else operation.parse(*static)
+        plan = plan_for(operation, tuple(names), key)
         return NamedTensor((plan.raw if traced else plan.jitted)(*arrays), plan.dims)
     except NamedShapeError as error:
         raise error.within(operation.call(static), operands) from None
@@ -103,13 +115,11 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Hashable,
 
 def relabel(operation: Operation, x: NamedTensor, static: tuple[Hashable, ...]) -> NamedTensor:
     """Run an operation that changes names alone: the array is not touched."""
-    try:
-        new = plan_for(operation, (x.dims,), static).dims
+    with showing(operation.call(static), x):
+        new = plan_for(operation, (named(x).dims,), static).dims
         if x.array.ndim != len(x.dims):
             raise in_transit(x.array.shape, x.dims)
-    except NamedShapeError as error:
-        raise error.within(operation.call(static), (x,)) from None
-    return NamedTensor(x.array, new)
+        return NamedTensor(x.array, new)
 
 
 def cache_info() -> Any:

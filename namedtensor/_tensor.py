@@ -13,7 +13,7 @@ import numpy as np
 from jax.core import Tracer
 
 from namedtensor._dims import Dims, Spec, dims, unknown
-from namedtensor._errors import MissingName, NamedShapeError, RankMismatch, Unsupported, describe
+from namedtensor._errors import MissingName, RankMismatch, Unsupported, describe
 
 _STATISTICS_LIMIT = 1 << 22  # a repr must not move gigabytes: above this many elements no statistics
 
@@ -154,7 +154,8 @@ jax.tree_util.register_dataclass(NamedTensor, data_fields=["array"], meta_fields
 def _statistics(array: Any) -> str:
     if isinstance(array, Tracer):
         return " (traced)"
-    if not isinstance(array, jax.Array) or array.size == 0 or array.size > _STATISTICS_LIMIT:
+    is_key = isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
+    if not isinstance(array, jax.Array) or is_key or array.size == 0 or array.size > _STATISTICS_LIMIT:
         return ""
     where = f" on {next(iter(array.devices())).platform}"
     values = np.asarray(array)
@@ -227,9 +228,17 @@ def operand(x: Any) -> tuple[Any, Dims]:
     )
 
 
+def named(x: Any) -> NamedTensor:
+    """``x``, which must be a named tensor.
+
+    Raises:
+      MissingName: a raw array.
+    """
+    if not isinstance(x, NamedTensor):
+        raise MissingName(f"{describe(x)} has no names.", "Name its axes: nt.tensor(array, 'batch ...').")
+    return x
+
+
 def is_named(x: Any) -> bool:
     """Whether ``x`` is a `NamedTensor`; the ``is_leaf`` of trees of them."""
     return isinstance(x, NamedTensor)
-
-
-__all__ = ["NamedShapeError", "NamedTensor", "Shape", "is_named", "operand", "tensor"]

@@ -76,15 +76,20 @@ def vmap(fun: Callable[..., Any], over: str) -> Callable[..., Any]:
     """
 
     @functools.wraps(fun)
-    def mapped(*args):
-        leaves, tree = jax.tree.flatten(args, is_leaf=is_named)
+    def mapped(*args, **kwargs):
+        leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_named)
         axes = [0 if is_named(x) and over in x.dims else None for x in leaves]
         if all(a is None for a in axes):
             raise unknown(over, dict.fromkeys(d for x in leaves if is_named(x) for d in x.dims)).within(
                 f"nt.vmap(over={over!r})", leaves
             )
         peeled = [x if a is None else peel(x, over) for x, a in zip(leaves, axes, strict=True)]
-        out = jax.vmap(lambda *xs: fun(*jax.tree.unflatten(tree, xs)), in_axes=axes)(*peeled)
+
+        def positional(*xs):
+            given, named = jax.tree.unflatten(tree, xs)
+            return fun(*given, **named)
+
+        out = jax.vmap(positional, in_axes=axes)(*peeled)
         return jax.tree.map(lambda y: name(y, over) if is_named(y) else y, out, is_leaf=is_named)
 
     return mapped

@@ -1,6 +1,7 @@
 """The attribution methods, one a file; `METHODS` is the one place where they are registered."""
 
 import difflib
+from collections.abc import Callable
 
 from captum_lite._method import AbstractMethod
 from captum_lite.methods.input_x_gradient import InputXGradient
@@ -10,7 +11,7 @@ from captum_lite.methods.saliency import Saliency
 from captum_lite.methods.smooth_grad import SmoothGrad, VarGrad
 
 # methods of a function, by the name under which widgets and the command line offer them
-METHODS: dict[str, type[AbstractMethod]] = {
+METHODS: dict[str, Callable[..., AbstractMethod]] = {
     "saliency": Saliency,
     "input x gradient": InputXGradient,
     "integrated gradients": IntegratedGradients,
@@ -19,7 +20,7 @@ METHODS: dict[str, type[AbstractMethod]] = {
 }
 
 
-def find(name: str) -> type[AbstractMethod]:
+def find(name: str) -> Callable[..., AbstractMethod]:
     """The method of this name (case, spaces, ``_`` and ``-`` do not matter).
 
     Raises:

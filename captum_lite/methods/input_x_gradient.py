@@ -25,7 +25,5 @@ class InputXGradient(GradientMethod):
 
     def steps(self, problem: Problem) -> Iterator[Estimate]:
         """One gradient."""
-        gradients = gradient_at_inputs(problem)
-        yield Estimate(
-            tuple(x * g for x, g in zip(problem.inputs, gradients, strict=True)), gradients=problem.batch
-        )
+        pairs = zip(problem.inputs, gradient_at_inputs(problem), strict=True)
+        yield Estimate(tuple(x * g for x, g in pairs), gradients=problem.batch)

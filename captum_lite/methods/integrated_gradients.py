@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import jax.numpy as jnp
-
 from captum_lite._chunks import chunk_size, chunks
 from captum_lite._gradient import gradient_sum_on_path
 from captum_lite._inputs import Arrays
@@ -62,21 +60,21 @@ class IntegratedGradients(GradientMethod):
         nodes, weights = quadrature(method, n_steps)
         order = spread_order(len(nodes))
         size = chunk_size(problem, internal_batch_size)
-        total: Arrays = tuple(jnp.zeros_like(x) for x in problem.inputs)
+        total: Arrays | None = None
         seen, covered = 0, 0.0
         for some_nodes, some_weights in chunks(size, nodes[order], weights[order]):
             part = gradient_sum_on_path(problem, some_nodes, some_weights)
-            total = tuple(t + p for t, p in zip(total, part, strict=True))
+            total = part if total is None else tuple(t + p for t, p in zip(total, part, strict=True))
             seen, covered = min(seen + size, len(nodes)), covered + some_weights.sum()
             # Before the end, the mean over what has been covered stands for the whole path.
             scale = 1.0 if seen == len(nodes) else weights.sum() / covered
-            yield Estimate(
-                self._scaled(problem, total, scale), seen / len(nodes), gradients=seen * problem.batch
-            )
+            attributions = self._scaled(problem, total, scale)
+            yield Estimate(attributions, seen / len(nodes), gradients=seen * problem.batch)
 
     def _scaled(self, problem: Problem, total: Arrays, scale: float) -> Arrays:
-        if not self.multiply_by_inputs:
-            return tuple(scale * t for t in total)
         baselines = problem.baselines
         assert baselines is not None, "it compares"
-        return tuple(scale * t * (x - b) for t, x, b in zip(total, problem.inputs, baselines, strict=True))
+        if not self.multiply_by_inputs:
+            return tuple((scale * t).astype(x.dtype) for t, x in zip(total, problem.inputs, strict=True))
+        parts = zip(total, problem.inputs, baselines, strict=True)
+        return tuple((scale * t * (x - b)).astype(x.dtype) for t, x, b in parts)

@@ -11,9 +11,12 @@ import numpy as np
 from jax.core import Tracer
 
 from captum_lite._chunks import chunk_size, chunks
-from captum_lite._inputs import Arrays
+from captum_lite._gradient import weighted_sum
+from captum_lite._inputs import Arrays, require_real
 from captum_lite._method import AbstractMethod, Estimate
 from captum_lite._problem import Problem
+from namedtensor import Dims
+from namedtensor._errors import describe
 
 # what is averaged over the samples; vargrad then takes the variance instead of the mean
 STATISTICS: dict[str, Callable[[Any], Any]] = {
@@ -59,32 +62,43 @@ class Noise(NamedTuple):
             self.level * jnp.ptp(x, axis=a, keepdims=True) for x, a in zip(inputs, axes, strict=True)
         )
 
-    def source(self, inputs: Arrays) -> Callable[[Any], Arrays]:
+    def source(self, posed: Problem) -> Callable[[Any], Arrays]:
         """A function from the numbers of samples to their noise."""
-        if self.drawn is not None:
-            drawn = self.drawn if isinstance(self.drawn, tuple) else (self.drawn,)
-            for e, x in zip(drawn, inputs, strict=True):
-                if e.shape != (self.samples, *x.shape):
-                    raise ValueError(
-                        f"the noise has shape {e.shape}: "
-                        f"give {(self.samples, *x.shape)}, [samples, batch, ...]."
-                    )
-            return lambda numbers: tuple(jnp.asarray(e)[numbers] for e in drawn)
-        key = jax.random.key(0) if self.key is None else self.key
-        return functools.partial(_draw, key, inputs, self.scales(inputs))
+        require_real(posed.inputs, "input", "noise")
+        if self.drawn is None:
+            key = jax.random.key(0) if self.key is None else self.key
+            return functools.partial(_draw, posed, key, self.scales(posed.inputs))
+        drawn = self.drawn if isinstance(self.drawn, tuple) else (self.drawn,)
+        if len(drawn) != len(posed.inputs):
+            raise ValueError(f"noise has {len(drawn)} arrays for {len(posed.inputs)} inputs: give one each.")
+        for e, x in zip(drawn, posed.inputs, strict=True):
+            if getattr(e, "shape", None) != (self.samples, *x.shape):
+                raise ValueError(
+                    f"noise is {describe(e)}: give {[self.samples, *x.shape]}, [samples, batch, ...], "
+                    "as a plain array (the axes of a named input go in its own order, batch first)."
+                )
+        return lambda numbers: tuple(jnp.asarray(e)[numbers] for e in drawn)
 
 
 @jax.jit
-def _draw(key: Any, inputs: Arrays, scales: Arrays, numbers: Any) -> Arrays:
+def _draw(posed: Problem, key: Any, scales: Arrays, numbers: Any) -> Arrays:
     """Noise for some samples; it depends on the number of each alone, not on the chunk that it is in."""
 
     def one(number: Any) -> Arrays:
-        keys = jax.random.split(jax.random.fold_in(key, number), len(inputs))
-        return tuple(
-            s * jax.random.normal(k, x.shape, x.dtype) for k, x, s in zip(keys, inputs, scales, strict=True)
-        )
+        keys = jax.random.split(jax.random.fold_in(key, number), len(posed.inputs))
+        parts = zip(keys, posed.inputs, posed.layout.dims, scales, strict=True)
+        return tuple(s * _normal(k, x, names) for k, x, names, s in parts)
 
     return jax.vmap(one)(numbers)
+
+
+def _normal(key: Any, x: Any, names: Dims | None) -> Any:
+    """Standard normal values; for a named input the same ones in whatever order its axes are stored."""
+    if names is None:
+        return jax.random.normal(key, x.shape, x.dtype)
+    by_name = sorted(range(x.ndim), key=names.__getitem__)
+    drawn = jax.random.normal(key, [x.shape[a] for a in by_name], x.dtype)
+    return jnp.transpose(drawn, np.argsort(by_name).tolist())
 
 
 @functools.partial(jax.jit, static_argnames=("inner", "kind", "options"))
@@ -111,8 +125,8 @@ def _moments(
     values, gradients = jax.vmap(one, out_axes=(0, None))(*noise)
     shift = tuple(v[0] for v in values) if shift is None else shift
     apart = [v - s[None] for v, s in zip(values, shift, strict=True)]
-    first = tuple(jnp.tensordot(weights.astype(d.dtype), d, 1) for d in apart)
-    second = tuple(jnp.tensordot(weights.astype(d.dtype), d * d, 1) for d in apart)
+    first = tuple(weighted_sum(weights, d) for d in apart)
+    second = tuple(weighted_sum(weights, d * d) for d in apart)
     return first, second, shift, gradients
 
 
@@ -141,12 +155,17 @@ def noisy_estimates(
         raise ValueError(f"nt_type={kind!r} is not known: choose one of {', '.join(map(repr, STATISTICS))}.")
     if noise.samples < 1:
         raise ValueError(f"nt_samples={noise.samples}: give at least one sample.")
-    draw = noise.source(posed.inputs)
+    draw = noise.source(posed)
+    if "internal_batch_size" in inner.defaults():
+        # the method cuts its own work into chunks: one sample at a time leaves it the whole budget
+        options, size = {"internal_batch_size": internal_batch_size, **options}, 1
+    else:
+        size = chunk_size(posed, internal_batch_size)
     call = functools.partial(
         _moments, inner=inner.unbound(), kind=kind, options=tuple(sorted(options.items()))
     )
     n, seen, shift, sums = noise.samples, 0, None, None
-    size = min(n, chunk_size(posed, internal_batch_size))
+    size = min(n, size)
     for numbers, weights in chunks(size, np.arange(n), np.ones(n)):
         first, second, shift, each = call(posed, draw(numbers), weights, shift)
         sums = (first, second) if sums is None else jax.tree.map(jnp.add, sums, (first, second))
@@ -160,8 +179,8 @@ def _summary(kind: str, n: int, shift: Arrays, first: Arrays, second: Arrays) ->
     """The mean with its standard error, or the variance."""
     variance = tuple(jnp.maximum(s / n - (f / n) ** 2, 0) for f, s in zip(first, second, strict=True))
     if kind == "vargrad":
-        return variance, None
-    mean = tuple(c + f / n for c, f in zip(shift, first, strict=True))
+        return tuple(v.astype(c.dtype) for v, c in zip(variance, shift, strict=True)), None
+    mean = tuple((c + f / n).astype(c.dtype) for c, f in zip(shift, first, strict=True))
     return mean, tuple(jnp.sqrt(v / (n - 1)) for v in variance) if n > 1 else None
 
 
@@ -183,6 +202,8 @@ class NoiseTunnel(AbstractMethod):
       noise_level: instead, a fraction of each example's range (max - min).
       key: of the noise; ``jax.random.key(0)`` by default, so that a call can be repeated.
       noise: the noise itself instead of a key, ``[nt_samples, batch, ...]`` for each input.
+      internal_batch_size: rows (examples times samples, or times the method's own points) evaluated at
+        once; None chooses.
 
     Example:
       >>> import jax.numpy as jnp
@@ -242,8 +263,9 @@ class NoiseTunnel(AbstractMethod):
         noise_level: float | None = None,
         key: Any = None,
         noise: Any = None,
+        internal_batch_size: int | None = None,
         **options: Any,
     ) -> Iterator[Estimate]:
         """One chunk of samples at a time."""
         how = Noise(nt_samples if n_samples is None else n_samples, stdevs, noise_level, key, noise)
-        return noisy_estimates(self.inner, problem, nt_type, how, options, options.get("internal_batch_size"))
+        return noisy_estimates(self.inner, problem, nt_type, how, options, internal_batch_size)

@@ -22,6 +22,7 @@ class SmoothGrad(GradientMethod):
         the paper recommends 0.1 to 0.2.
       stdevs: instead, in units of the input.
       key: of the noise; ``jax.random.key(0)`` by default, so that a call can be repeated.
+      internal_batch_size: rows (examples times samples) evaluated at once; None chooses.
 
     Example:
       >>> import jax.numpy as jnp
@@ -46,13 +47,13 @@ class SmoothGrad(GradientMethod):
         noise_level: float | None = None,
         stdevs: float | tuple[float, ...] | None = None,
         key: Any = None,
+        internal_batch_size: int | None = None,
     ) -> Iterator[Estimate]:
         """One chunk of samples at a time."""
         level = 0.15 if noise_level is None and stdevs is None else noise_level
         inner = Saliency(self.fun, self.layer)
-        return noisy_estimates(
-            inner, problem, self.kind, Noise(nt_samples, stdevs, level, key), {"abs": False}
-        )
+        noise = Noise(nt_samples, stdevs, level, key)
+        return noisy_estimates(inner, problem, self.kind, noise, {"abs": False}, internal_batch_size)
 
 
 @dataclass(frozen=True)

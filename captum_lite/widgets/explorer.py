@@ -141,14 +141,14 @@ class AttributionExplorer(w.VBox):
             self.message.value = ""
 
     def _asked(self) -> Attribution:
-        method = METHODS[self.method.value](self._fun)
+        method = METHODS[str(self.method.value)](self._fun)
         steps = next((name for name in _STEPS if name in method.defaults()), None)
         self.steps.disabled, self.baseline.disabled = steps is None, not method.compares()
         options = {} if steps is None else {steps: self.steps.value}
         return self._call(method, int(self.target.value), options)
 
-    def _call(self, method: AbstractMethod, target: int, options: dict[str, int]) -> Attribution:
-        baseline = self._one(self._baselines[self.baseline.value]) if method.compares() else None
+    def _call(self, method: AbstractMethod, target: int, options: dict[str, Any]) -> Attribution:
+        baseline = self._one(self._baselines[str(self.baseline.value)]) if method.compares() else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IncompleteWarning)  # the gap is shown with every picture
             return method.explain(self._one(self._images), baseline, target, **options)
@@ -163,10 +163,11 @@ class AttributionExplorer(w.VBox):
 
     def _draw(self) -> None:
         """Draw the record that is there; the model is not called."""
-        if self.attribution is None:
+        record: Any = self.attribution
+        if record is None:
             return
         self.picture.value = _img(self.figure(), self._sentence())
-        self.facts.value = _table(self._facts(self.attribution))
+        self.facts.value = _table(self._facts(record))
 
     def figure(self) -> Figure:
         """The picture on display as a matplotlib figure, for a paper."""
@@ -190,9 +191,10 @@ class AttributionExplorer(w.VBox):
 
     def _sign(self) -> str:
         """Magnitudes have no sign to centre the colours on."""
-        values = self.attribution.attributions if self.attribution is not None else np.zeros(1)
+        record: Any = self.attribution
+        values = record.attributions
         least = float(np.min(np.asarray(values.array if is_named(values) else values)))
-        return "absolute_value" if self.sign.value == "all" and least >= 0 else self.sign.value
+        return "absolute_value" if self.sign.value == "all" and least >= 0 else str(self.sign.value)
 
     def _class(self, number: int) -> str:
         return f"class {number}" if self._class_names is None else self._class_names[number]

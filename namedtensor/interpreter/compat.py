@@ -34,6 +34,15 @@ def inner_jaxprs(params: dict[str, Any]) -> Iterator[core.ClosedJaxpr]:
                 yield closed(item)
 
 
+def scan_operands(params: dict[str, Any], values: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    """The operands of a scan equation as constants, initial carry, and what is scanned over."""
+    if "ft_in" in params:  # from 0.12 on their grouping is a tree
+        consts, carry, xs = params["ft_in"].update(values).unpack()
+        return list(consts), list(carry), list(xs)
+    n_consts, n_carry = params["num_consts"], params["num_carry"]
+    return values[:n_consts], values[n_consts : n_consts + n_carry], values[n_consts + n_carry :]
+
+
 def bind(eqn: Any, values: tuple[Any, ...]) -> Any:
     """Evaluate an equation as it is, custom derivative rules included."""
     params = eqn.primitive.get_bind_params(eqn.params)

@@ -11,31 +11,37 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from namedtensor._tensor import is_named
 from namedtensor.interpreter import compat
 from namedtensor.interpreter.equation import Equation
-from namedtensor.interpreter.frame import Lists, alternatives, tap_counts
+from namedtensor.interpreter.frame import Frame, Lists, alternatives, tap_counts
 from namedtensor.interpreter.rules import UnsupportedPrimitiveError
 from namedtensor.interpreter.walk import Walker, handles
 
 
 @handles(*compat.CALLS)
 def _call(walker: Walker, eqn: Equation, values: list[Any]) -> Sequence[Any]:
-    return walker.inline(compat.called(eqn.params), eqn.path, values)
+    return walker.inline(compat.called(eqn.params), eqn, values)
 
 
 @handles(*compat.CUSTOM_DERIVATIVES)
 def _custom_derivative(walker: Walker, eqn: Equation, values: list[Any]) -> Sequence[Any]:
-    results = walker.inline(compat.called(eqn.params), eqn.path, values)
+    jaxpr = compat.called(eqn.params)
+    if not walker.table.observes:
+        return walker.inline(jaxpr, eqn, values)
     # A table that only looks must not lose the custom rule (relu's derivative at 0): the results are
     # the equation's own, and the compiler merges the two evaluations.
-    return eqn.bind(*values) if walker.table.observes else results
+    shadow = Frame(shadow=True)
+    Walker(walker.table, walker.wrap, shadow, eqn).run(jaxpr, values)
+    walker.frame.merge(shadow.recorded)
+    return eqn.bind(*values)
 
 
 @handles(*compat.REMAT)
 def _remat(walker: Walker, eqn: Equation, values: list[Any]) -> Sequence[Any]:
     jaxpr = compat.called(eqn.params)
     body = jax.checkpoint(
-        walker.body(jaxpr, eqn.path), prevent_cse=eqn.params["prevent_cse"], policy=eqn.params["policy"]
+        walker.body(jaxpr, eqn), prevent_cse=eqn.params["prevent_cse"], policy=eqn.params["policy"]
     )
     results, recorded = body(walker.frame.take(jaxpr.jaxpr), *values)
     walker.frame.merge(recorded)
@@ -45,9 +51,9 @@ def _remat(walker: Walker, eqn: Equation, values: list[Any]) -> Sequence[Any]:
 @handles("scan")
 def _scan(walker: Walker, eqn: Equation, values: list[Any]) -> Sequence[Any]:
     params, jaxpr = eqn.params, compat.closed(eqn.params["jaxpr"])
-    n_consts, n_carry = params["num_consts"], params["num_carry"]
-    consts, init, xs = values[:n_consts], values[n_consts : n_consts + n_carry], values[n_consts + n_carry :]
-    body = walker.body(jaxpr, eqn.path)
+    consts, init, xs = compat.scan_operands(params, values)
+    n_carry = len(init)
+    body = walker.body(jaxpr, eqn)
 
     def step(carry: list[Any], x: tuple[list[Any], Lists]) -> tuple[list[Any], tuple[list[Any], Lists]]:
         results, recorded = body(x[1], *consts, *carry, *x[0])
@@ -55,7 +61,8 @@ def _scan(walker: Walker, eqn: Equation, values: list[Any]) -> Sequence[Any]:
 
     stacked = (xs, walker.frame.take(jaxpr.jaxpr))  # what is fed to a loop is stacked, as what it records
     if walker.table.lifted is not None:
-        init = _stable(lambda carry: step(carry, jax.tree.map(lambda x: x[0], stacked))[0], init, walker.wrap)
+        first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), stacked)
+        init = _stable(lambda carry, x: step(carry, x)[0], init, walker.wrap, first)
     carry, (ys, recorded) = jax.lax.scan(
         step, init, stacked, length=params["length"], reverse=params["reverse"], unroll=params["unroll"]
     )
@@ -83,11 +90,11 @@ def _while(walker: Walker, eqn: Equation, values: list[Any]) -> Sequence[Any]:
         )
 
     def go_on(carry: list[Any]) -> Any:
-        (more,), _ = walker.body(test, eqn.path)({}, *test_consts, *carry)
+        (more,), _ = walker.body(test, eqn)({}, *test_consts, *carry)
         return _plain(walker, eqn, more, "whether the loop goes on")
 
     def step(carry: list[Any]) -> list[Any]:
-        return walker.body(body, eqn.path)({}, *body_consts, *carry)[0]
+        return walker.body(body, eqn)({}, *body_consts, *carry)[0]
 
     if walker.table.lifted is not None:
         init = _stable(step, init, walker.wrap)
@@ -102,7 +109,7 @@ def _cond(walker: Walker, eqn: Equation, values: list[Any]) -> Sequence[Any]:
     counts = [tap_counts(j.jaxpr) for j in jaxprs]
     fed = [walker.frame.peek(j.jaxpr) for j in jaxprs]
     walker.frame.drop(alternatives(counts))
-    branches = [walker.body(j, eqn.path) for j in jaxprs]
+    branches = [walker.body(j, eqn) for j in jaxprs]
     shapes = [jax.eval_shape(branch, f, *operands) for branch, f in zip(branches, fed, strict=True)]
     lift = _lifted_results([results for results, _ in shapes])
     places = _places([recorded for _, recorded in shapes])
@@ -135,11 +142,11 @@ def _plain(walker: Walker, eqn: Equation, value: Any, what: str) -> Any:
 
 
 def _stable(
-    step: Callable[[list[Any]], list[Any]], carry: list[Any], wrap: Callable[[Any], Any]
+    step: Callable[..., list[Any]], carry: list[Any], wrap: Callable[[Any], Any], *operands: Any
 ) -> list[Any]:
     """The carry with each plain entry wrapped that the loop turns into a value of the rules."""
     while True:
-        after = jax.eval_shape(step, carry)
+        after = jax.eval_shape(step, carry, *operands)
         changed = [jax.tree.structure(a) != jax.tree.structure(b) for a, b in zip(carry, after, strict=True)]
         if not any(changed):
             return carry
@@ -172,7 +179,13 @@ def _filled(recorded: Lists, places: Lists) -> Lists:
     def absent(shape: Any) -> Any:
         return jnp.full(shape.shape, jnp.nan if jnp.issubdtype(shape.dtype, jnp.inexact) else 0, shape.dtype)
 
-    return {
-        name: [*recorded.get(name, []), *jax.tree.map(absent, shapes[len(recorded.get(name, [])) :])]
-        for name, shapes in places.items()
-    }
+    def filled(values: list[Any], shapes: list[Any]) -> list[Any]:
+        there = [_stored_as(v, shape) for v, shape in zip(values, shapes, strict=False)]
+        return [*there, *jax.tree.map(absent, shapes[len(values) :])]
+
+    return {name: filled(recorded.get(name, []), shapes) for name, shapes in places.items()}
+
+
+def _stored_as(value: Any, shape: Any) -> Any:
+    """A named value with its axes in the order of another branch's."""
+    return value.order(shape.dims) if is_named(value) and is_named(shape) else value

@@ -1,5 +1,6 @@
 """One equation of a jaxpr, as a rule sees it."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,17 +37,18 @@ class Equation:
       primitive: the primitive's name, ``"dot_general"``.
       params: its parameters.
       path: the named scopes that it stands in, ``"encoder/attention"``.
+      outer: the call or loop whose body it stands in, or None.
       frame: what travels beside the values: taps recorded and values fed.
       walk: ``walk(jaxpr, *values)`` applies the same table to an inner jaxpr.
     """
 
-    __slots__ = ("_eqn", "frame", "params", "path", "primitive", "walk")
+    __slots__ = ("_eqn", "frame", "outer", "params", "path", "primitive", "walk")
 
-    def __init__(self, eqn: Any, outer: str, frame: "Frame", walk: Callable[..., list[Any]]):
+    def __init__(self, eqn: Any, outer: "Equation | None", frame: "Frame", walk: Callable[..., list[Any]]):
         """Made by the walker, never by users."""
-        self._eqn, self.frame, self.walk = eqn, frame, walk
+        self._eqn, self.outer, self.frame, self.walk = eqn, outer, frame, walk
         self.primitive, self.params = eqn.primitive.name, eqn.params
-        self.path = "/".join(part for part in (outer, scope(eqn)) if part)
+        self.path = "/".join(part for part in (outer.path if outer else "", scope(eqn)) if part)
 
     @property
     def several(self) -> bool:
@@ -70,15 +72,17 @@ class Equation:
             if not frame.file_name.startswith(_NOT_THE_USERS):
                 function = frame.function_name.rpartition(".")[2]
                 return f"{Path(frame.file_name).name}:{frame.line_num} ({function})"
-        return "a place that JAX did not record"
+        # JAX traces its own jitted functions once, for whoever calls them first: the caller says where
+        return "a place that JAX did not record" if self.outer is None else self.outer.source
 
     def _frames(self) -> Iterator[Any]:
         traceback = self._eqn.source_info.traceback
         return iter(traceback.frames if traceback else ())
 
     def bind(self, *values: Any) -> Any:
-        """Evaluate the equation as it is on these arrays."""
-        return compat.bind(self._eqn, values)
+        """Evaluate the equation as it is on these arrays; it keeps its scope, for the next table."""
+        with jax.named_scope(self.path) if self.path else contextlib.nullcontext():
+            return compat.bind(self._eqn, values)
 
     def __repr__(self) -> str:
         return f"Equation({self.primitive} at {self.source}{f', in {self.path}' if self.path else ''})"

@@ -19,11 +19,13 @@ class Frame:
 
     Attributes:
       recorded: name -> the values seen there, in program order.
+      shadow: whether the walk computes again, for its records alone, what is also evaluated as it is.
     """
 
-    def __init__(self, fed: Lists | None = None):
+    def __init__(self, fed: Lists | None = None, *, shadow: bool = False):
         """``fed``: name -> the values to take there, in program order (None: leave as computed)."""
         self.recorded: Lists = {}
+        self.shadow = shadow
         self._fed: Lists = {k: list(v) for k, v in (fed or {}).items()}
 
     def record(self, name: str, value: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from namedtensor._dims import Dims, dims
@@ -70,7 +71,7 @@ def _dims_of(eqn: Equation, value: Any) -> Dims | None:
     """The names that the tap was given, unless jax.vmap has added an axis at a place not known."""
     last = scope(eqn._eqn).rpartition("/")[2]
     names = dims(last[len(_MARK) : -1]) if last.startswith(_MARK) else None
-    return names if names is not None and len(names) == value.ndim else None
+    return names if names is not None and len(names) == jnp.ndim(value) else None
 
 
 _watch = RuleTable("nt.capture", default=bind, observes=True)
@@ -81,23 +82,29 @@ _put = RuleTable("nt.replace", default=bind)
 def _record(eqn: Equation, value: Any) -> Any:
     names = _dims_of(eqn, value)
     eqn.frame.record(eqn.params["name"], value if names is None else NamedTensor(value, names))
-    return value
+    return value if eqn.frame.shadow else eqn.bind(value)  # it stays a tap, for the next table
 
 
 @_put.register("name")
 def _replace(eqn: Equation, value: Any) -> Any:
     new = eqn.frame.next_fed(eqn.params["name"])
-    if new is None:
-        return value
     if is_named(new):
         names = _dims_of(eqn, value)
         new = new.array if names is None else new.expect(names).order(names).array
-    if new.shape != value.shape:
+    return eqn.bind(value if new is None else jnp.asarray(new, jnp.result_type(value)))
+
+
+def _fitting(place: str, there: Any, value: Any) -> Any:
+    """The new value of a place, if it has the place's shape."""
+    value = value if is_named(value) else jnp.asarray(value)
+    by_name = is_named(value) and is_named(there)
+    sizes = [dict(x.shape) if by_name else jnp.shape(x.array if is_named(x) else x) for x in (there, value)]
+    if sizes[0] != sizes[1]:
         raise ValueError(
-            f"nt.replace: the place {eqn.params['name']!r} holds {describe(value)}, "
-            f"the new value is {describe(new)}; give one of the same shape ({eqn.source})."
+            f"nt.replace: the place {place!r} holds {describe(there)}, the new value is {describe(value)}: "
+            "give one of the same shape."
         )
-    return jax.numpy.asarray(new, value.dtype)
+    return value
 
 
 def _listed(recorded: Lists) -> dict[str, Any]:
@@ -202,8 +209,9 @@ def replace(fun: Callable[..., Any], values: Mapping[str, Any]) -> Callable[...,
             if name not in there:
                 raise _unknown(name, there)
         fed: Lists = {}
-        for place in there:
-            fed.setdefault(place.partition("#")[0], []).append(values.get(place))
+        for place, shape in there.items():
+            new = _fitting(place, shape, values[place]) if place in values else None
+            fed.setdefault(place.partition("#")[0], []).append(new)
         return interpret(fun, _put, frame=Frame(fed))(*args, **kwargs)
 
     return replaced

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
@@ -40,9 +41,11 @@ class Walker:
       frame: records and feeds of this jaxpr.
     """
 
-    def __init__(self, table: RuleTable, wrap: Callable[[Any], Any], frame: Frame, path: str = ""):
-        """A walker for the jaxpr that stands at ``path``."""
-        self.table, self.wrap, self.frame, self.path = table, wrap, frame, path
+    def __init__(
+        self, table: RuleTable, wrap: Callable[[Any], Any], frame: Frame, outer: Equation | None = None
+    ):
+        """A walker for a whole jaxpr, or for the one inside the equation ``outer``."""
+        self.table, self.wrap, self.frame, self.outer = table, wrap, frame, outer
 
     def run(self, jaxpr: core.ClosedJaxpr, values: Sequence[Any]) -> list[Any]:
         """Evaluate a jaxpr, equation by equation."""
@@ -59,7 +62,7 @@ class Walker:
 
     def apply(self, raw: Any, values: list[Any]) -> Sequence[Any]:
         """Evaluate one equation by its rule, by its handler, or as the table's default says."""
-        eqn = Equation(raw, self.path, self.frame, lambda jaxpr, *v: self.run(compat.closed(jaxpr), v))
+        eqn = Equation(raw, self.outer, self.frame, lambda jaxpr, *v: self.run(compat.closed(jaxpr), v))
         rule = self.rule_for(raw)
         handler = HANDLERS.get(eqn.primitive)
         if not self.table.lifts(values) or (rule is None and self.passes(raw)):
@@ -106,18 +109,18 @@ class Walker:
             for eqn in jaxpr.eqns
         )
 
-    def body(self, jaxpr: core.ClosedJaxpr, path: str) -> Callable[..., tuple[list[Any], Lists]]:
+    def body(self, jaxpr: core.ClosedJaxpr, outer: Equation) -> Callable[..., tuple[list[Any], Lists]]:
         """An inner jaxpr as a function ``(fed, *values) -> (results, recorded)``, with its own frame."""
 
         def call(fed: Lists, *values: Any) -> tuple[list[Any], Lists]:
-            inner = Walker(self.table, self.wrap, Frame(fed), path)
+            inner = Walker(self.table, self.wrap, Frame(fed, shadow=self.frame.shadow), outer)
             return inner.run(jaxpr, values), inner.frame.recorded
 
         return call
 
-    def inline(self, jaxpr: core.ClosedJaxpr, path: str, values: Sequence[Any]) -> list[Any]:
+    def inline(self, jaxpr: core.ClosedJaxpr, outer: Equation, values: Sequence[Any]) -> list[Any]:
         """An inner jaxpr walked in place, with the frame of this one."""
-        return Walker(self.table, self.wrap, self.frame, path).run(jaxpr, values)
+        return Walker(self.table, self.wrap, self.frame, outer).run(jaxpr, values)
 
 
 def _identity(value: Any) -> Any:
@@ -174,7 +177,7 @@ def interpret(
         ]
         jaxpr, shapes = compat.trace(flat, *avals)
         walker = Walker(rules, wrap, frame or Frame())
-        values = [leaves[i] if isinstance(leaves[i], lifted) else wrap(leaves[i]) for i in at]
+        values = [leaves[i] if isinstance(leaves[i], lifted) else wrap(jnp.asarray(leaves[i])) for i in at]
         out = [unwrap(v) for v in walker.run(jaxpr, values)]
         return jax.tree.unflatten(jax.tree.structure(shapes), out)
 

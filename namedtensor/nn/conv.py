@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 
 from namedtensor._dims import Dims, Spec, dims, require, without
 from namedtensor._errors import BadPattern, Unsupported
@@ -19,6 +20,9 @@ from namedtensor.ops._align import align
 
 def per_dim(value: Any, spatial: Dims, what: str) -> tuple:
     """One setting for each spatial dim, from one value for all or a mapping by name."""
+    if isinstance(value, list | tuple):
+        example = f"{{{spatial[0]!r}: {value[0]!r}, ...}}" if spatial and value else "a mapping by dim"
+        raise BadPattern(f"{what}={value!r} goes by position.", f"Give one number, or {example}.")
     if not isinstance(value, Mapping):
         return (value,) * len(spatial)
     require(spatial, list(value))
@@ -38,7 +42,9 @@ def pads(padding: Any, spatial: Dims) -> Any:
                 f"padding={padding!r} is not known.", "Write 'same', 'valid', or a number of rows."
             )
         return padding.upper()
-    return tuple((p, p) if isinstance(p, int) else tuple(p) for p in per_dim(padding, spatial, "padding"))
+    return tuple(
+        (int(p), int(p)) if np.ndim(p) == 0 else tuple(p) for p in per_dim(padding, spatial, "padding")
+    )
 
 
 def _rule(

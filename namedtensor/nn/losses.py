@@ -17,6 +17,7 @@ def _rule(names: tuple[Dims, ...], over: str) -> Body:
     left = without(union(*names), [over])
 
     def cross_entropy(logits, labels):
+        labels = jnp.asarray(labels)
         # Written with names: inside a body the operations run raw, so this is still one plan.
         log_p, targets = log_softmax(NamedTensor(logits, logits_dims), over), NamedTensor(labels, label_dims)
         if over in label_dims:

@@ -19,10 +19,11 @@ def _along(name: str, positional: Callable[..., Any], *, several: bool = False) 
         axis = axes if several else axes[0]
         return Body(lambda array: positional(array, axis=axis), there)
 
-    operation = Operation(name, rule, ("over",))
+    parse = dims if several else lambda over: dims([check_name(over)])
+    operation = Operation(name, rule, ("over",), lambda over: (parse(over),))
 
     def call(x: NamedTensor, over: Spec) -> NamedTensor:
-        return run(operation, (x,), (dims(over) if several else dims([check_name(over)]),))
+        return run(operation, (x,), (over,))
 
     many = "the dims" if several else "the one dim"
     return method(named_function(call, name, f"Along {many} ``over``; names: those of ``x``, unchanged."))

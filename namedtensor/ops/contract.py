@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from namedtensor._dims import Dims, Spec, dims, require, union, without
+from namedtensor._errors import BadPattern, MissingDim
 from namedtensor._plan import Body, Operation, run
 from namedtensor._tensor import NamedTensor
 from namedtensor.ops._table import attach
@@ -20,8 +21,21 @@ def _pair(a: Dims, b: Dims, over: Dims) -> tuple[Any, Dims]:
     return numbers, Dims([*batch, *without(a, shared), *without(b, shared)])
 
 
-def _rule(names: tuple[Dims, ...], over: Dims, precision: Any) -> Body:
+def _require_shared(names: tuple[Dims, ...], over: Dims) -> None:
+    """Each dim that is summed over is in two operands at least; a name in one alone is a slip."""
+    if not names:
+        raise BadPattern("there is nothing to multiply.", "Write nt.dot(x, y, over='embed').")
     require(union(*names), over)
+    for dim in over if len(names) > 1 else ():
+        if sum(dim in there for there in names) < 2:
+            raise MissingDim(
+                f"{dim!r} is a dim of one operand alone, and a contraction sums over shared dims.",
+                f"If it is meant, sum it first: x.sum({dim!r}).",
+            )
+
+
+def _rule(names: tuple[Dims, ...], over: Dims, precision: Any) -> Body:
+    _require_shared(names, over)
     there, steps = names[0], []
     for i, right in enumerate(names[1:], start=1):
         needed_later = union(Dims(), *names[i + 1 :])
@@ -39,7 +53,7 @@ def _rule(names: tuple[Dims, ...], over: Dims, precision: Any) -> Body:
     return Body(contract, without(there, over))
 
 
-_dot = Operation("dot", _rule, ("over",))
+_dot = Operation("dot", _rule, ("over",), lambda over, precision: (dims(over), precision))
 
 
 def dot(*tensors: NamedTensor, over: Spec, precision: Any = None) -> NamedTensor:
@@ -50,7 +64,7 @@ def dot(*tensors: NamedTensor, over: Spec, precision: Any = None) -> NamedTensor
 
     Args:
       *tensors: two or more named tensors (one is summed).
-      over: the dims to sum over; each must be a dim of at least one tensor.
+      over: the dims to sum over; each must be a dim of at least two of the tensors.
       precision: passed to `jax.lax.dot_general`.
 
     Returns:
@@ -58,6 +72,7 @@ def dot(*tensors: NamedTensor, over: Spec, precision: Any = None) -> NamedTensor
 
     Raises:
       UnknownDim: a name of ``over`` that no tensor has.
+      MissingDim: a name of ``over`` that one tensor alone has.
       SizeMismatch: a shared name with two sizes.
 
     Example:
@@ -66,7 +81,7 @@ def dot(*tensors: NamedTensor, over: Spec, precision: Any = None) -> NamedTensor
       >>> nt.dot(x, w, over="embed").shape
       Shape(batch:2 ff:4)
     """
-    return run(_dot, tensors, (dims(over), precision))
+    return run(_dot, tensors, (over, precision))
 
 
 def _dot_method(x: NamedTensor, over: Spec, *others: NamedTensor, precision: Any = None) -> NamedTensor:

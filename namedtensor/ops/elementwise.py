@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from namedtensor._plan import Operation, run
+from namedtensor._plan import Body, Operation, run
 from namedtensor._tensor import NamedTensor
 from namedtensor.ops._align import broadcasting
 from namedtensor.ops._table import attach, method, named_function, operator, public
@@ -38,6 +38,7 @@ def _binary(name: str, positional: Callable[..., Any]) -> Callable[[Any, Any], N
 
 # one line an operation ------------------------------------------------------------------------
 absolute = _unary("absolute", jnp.absolute)
+bitwise_not = _unary("bitwise_not", jnp.bitwise_not)
 ceil = _unary("ceil", jnp.ceil)
 cos = _unary("cos", jnp.cos)
 elu = _unary("elu", jax.nn.elu)
@@ -66,6 +67,9 @@ stop_gradient = _unary("stop_gradient", jax.lax.stop_gradient)
 tanh = _unary("tanh", jnp.tanh)
 
 add = _binary("add", jnp.add)
+bitwise_and = _binary("bitwise_and", jnp.bitwise_and)
+bitwise_or = _binary("bitwise_or", jnp.bitwise_or)
+bitwise_xor = _binary("bitwise_xor", jnp.bitwise_xor)
 divide = _binary("divide", jnp.divide)
 equal_to = _binary("equal_to", jnp.equal)
 floor_divide = _binary("floor_divide", jnp.floor_divide)
@@ -86,7 +90,7 @@ subtract = _binary("subtract", jnp.subtract)
 
 _ARITHMETIC = {
     "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "floordiv": floor_divide,
-    "mod": remainder, "pow": power, "and": logical_and, "or": logical_or, "xor": logical_xor,
+    "mod": remainder, "pow": power, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
 }  # fmt: skip
 _COMPARISONS = {
     "eq": equal_to, "ne": not_equal, "lt": less, "le": less_equal, "gt": greater, "ge": greater_equal,
@@ -98,7 +102,7 @@ for _name, _function in _COMPARISONS.items():
     operator(_name, _function, reflected=False)
 attach("__neg__", negative)
 attach("__abs__", absolute)
-attach("__invert__", logical_not)
+attach("__invert__", bitwise_not)
 attach("__hash__", None)  # == is elementwise, so there is no hash that agrees with it
 
 _where = Operation("where", broadcasting(jnp.where))
@@ -123,10 +127,13 @@ def clip(x: Any, low: Any, high: Any) -> NamedTensor:
     return run(_clip, (x, low, high))
 
 
+_astype = Operation("astype", lambda names, dtype: Body(lambda a: jnp.asarray(a, dtype), *names), ("dtype",))
+
+
 @method
 def astype(x: NamedTensor, dtype: Any) -> NamedTensor:
     """``x`` converted to ``dtype``; names unchanged."""
-    return NamedTensor(x.array.astype(dtype), x.dims)
+    return run(_astype, (x,), (dtype,))
 
 
 __all__ = public(globals())

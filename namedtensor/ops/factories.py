@@ -6,15 +6,19 @@ import jax
 import jax.numpy as jnp
 
 from namedtensor._dims import Dims, dims, require_new, sized
+from namedtensor._errors import Unsupported, describe
 from namedtensor._plan import Body, Operation, run
-from namedtensor._tensor import NamedTensor
+from namedtensor._tensor import NamedTensor, operand
 from namedtensor.ops._table import method, public
 
 
 def full(shape: str, value: Any, *, dtype: Any = None) -> NamedTensor:
     """A tensor of one value; ``shape`` is ``"batch:8 embed:64"``."""
     names, sizes = sized(shape)
-    return NamedTensor(jnp.full(sizes, value, dtype=dtype), names)
+    array, there = operand(value)
+    if there:
+        raise Unsupported(f"the value is {describe(value)}, not a number.", "Write value + nt.zeros(shape).")
+    return NamedTensor(jnp.full(sizes, array, dtype=dtype), names)
 
 
 def zeros(shape: str, *, dtype: Any = None) -> NamedTensor:

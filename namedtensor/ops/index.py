@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from namedtensor._dims import Dims, axis_of, require, unknown, without
-from namedtensor._errors import DuplicateDim, Unsupported
+from namedtensor._dims import Dims, axis_of, require, without
+from namedtensor._errors import DuplicateDim, Unsupported, showing
 from namedtensor._plan import Body, Operation, run
-from namedtensor._tensor import NamedTensor, is_named
+from namedtensor._tensor import NamedTensor, is_named, named
 from namedtensor.ops._align import align
 from namedtensor.ops._table import attach, method, public
 
@@ -47,6 +47,8 @@ def _gather_rule(names: tuple[Dims, ...], dim: str) -> Body:
     moved = Dims([*shared, dim, *rest])
 
     def gather(array, index):
+        if not jnp.issubdtype(jnp.result_type(index), jnp.integer):
+            raise _not_an_index(dim, f"values of {jnp.result_type(index)}")
         take = lambda a, i: jnp.take(a, i, axis=0, mode="fill")  # noqa: E731
         for _ in shared:
             take = jax.vmap(take)
@@ -60,37 +62,35 @@ _slice = Operation("isel", _slice_rule, ("dim", "start", "stop", "step"))
 _gather = Operation("gather", _gather_rule, ("dim",))
 
 
-def _position(x: NamedTensor, dim: str, i: Any) -> Any:
+def _position(x: NamedTensor, dim: str, i: int) -> np.int32:
     """``i`` counted from the front, and refused outside the dim (JAX itself would clamp it)."""
     size = x.shape[dim]
-    if isinstance(i, Tracer):
-        return jnp.where(i < 0, i + size, i)
-    if not -size <= int(i) < size:
-        raise IndexError(
-            f"{dim}={int(i)} is outside {x!r}: {dim!r} has size {size}, positions 0 to {size - 1}."
-        )
-    return np.int32(int(i) % size)
+    if not -size <= i < size:
+        last = f"positions 0 to {size - 1}" if size else "no position"
+        raise IndexError(f"{dim}={i} is outside {x!r}: {dim!r} has size {size}, {last}.")
+    return np.int32(i % size)
+
+
+def _not_an_index(dim: str, what: str) -> Unsupported:
+    return Unsupported(
+        f"{dim!r} cannot be indexed by {what}: an index is an integer, a slice or a named integer tensor.",
+        f"Name the axes of an array: nt.tensor(index, '{dim}_2').",
+    )
 
 
 def _select(x: NamedTensor, dim: str, index: Any) -> NamedTensor:
-    if dim not in x.dims:
-        raise unknown(dim, x.dims).within(f"nt.isel({dim}=...)", (x,))
     if isinstance(index, slice):
         return run(_slice, (x,), (dim, index.start, index.stop, index.step))
-    if is_named(index) and index.dims:
+    if isinstance(index, Tracer) and index.ndim == 0:
+        index = NamedTensor(index, Dims())
+    if is_named(index):
         return run(_gather, (x, index), (dim,))
-    value = index.array if is_named(index) else index
-    if (
-        getattr(value, "ndim", 0)
-        or isinstance(value, list | tuple)
-        or not np.issubdtype(jnp.result_type(value), np.integer)
-    ):
-        raise Unsupported(
-            f"{dim!r} cannot be indexed by {type(index).__name__}: "
-            "an index is an integer, a slice or a named integer tensor.",
-            f"Name the axes of the index: nt.tensor(index, '{dim}_2').",
-        ).within(f"nt.isel({dim}=...)", (x,))
-    return run(_pick, (x, _position(x, dim, value)), (dim,))
+    with showing(f"nt.isel({dim}=...)", x):
+        axis_of(named(x).dims, dim)
+        if isinstance(index, bool | str) or np.ndim(index) or np.asarray(index).dtype.kind not in "iu":
+            raise _not_an_index(dim, type(index).__name__)
+        position = _position(x, dim, int(index))
+    return run(_pick, (x, position), (dim,))
 
 
 @method
@@ -117,8 +117,9 @@ def isel(x: NamedTensor, **positions: Any) -> NamedTensor:
       Array([[4., 5.],
              [0., 1.]], dtype=float32)
     """
-    for dim, index in positions.items():
-        x = _select(x, dim, index)
+    # positions first: then a tensor may bring back a name that a position has removed, in any order
+    for dim in sorted(positions, key=lambda dim: is_named(positions[dim])):
+        x = _select(x, dim, positions[dim])
     return x
 
 

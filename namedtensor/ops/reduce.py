@@ -19,10 +19,10 @@ def _reduction(name: str, positional: Callable[..., Any]) -> Callable[..., Named
         axes = tuple(there.index(d) for d in gone)
         return Body(lambda array: positional(array, axis=axes), without(there, gone))
 
-    operation = Operation(name, rule, ("over",))
+    operation = Operation(name, rule, ("over",), lambda over: (None if over is None else dims(over),))
 
     def call(x: NamedTensor, over: Spec | None = None) -> NamedTensor:
-        return run(operation, (x,), (None if over is None else dims(over),))
+        return run(operation, (x,), (over,))
 
     text = """Names: those of ``x`` without ``over`` (all of them by default); a reduced dim is never kept
     with size 1. ``UnknownDim`` when ``x`` lacks a name of ``over``."""

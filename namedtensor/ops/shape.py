@@ -1,5 +1,6 @@
 """Rule S: the names themselves change: split, merge, rename, order, concatenate, stack."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +15,13 @@ from namedtensor._errors import (
     RankMismatch,
     SizeMismatch,
     Unsupported,
+    showing,
 )
 from namedtensor._plan import Body, Operation, relabel, run
-from namedtensor._tensor import NamedTensor, is_named, operand
+from namedtensor._tensor import NamedTensor, named, operand
 from namedtensor.ops._align import align
 from namedtensor.ops._table import method, public
+from namedtensor.ops.elementwise import equal_to
 
 
 def _order_rule(names: tuple[Dims, ...], spec: Dims) -> Body:
@@ -26,8 +29,10 @@ def _order_rule(names: tuple[Dims, ...], spec: Dims) -> Body:
     return Body(lambda array: align(array, names[0], target), target)
 
 
-def _split_rule(names: tuple[Dims, ...], dim: str, into: Dims, sizes: tuple[int | None, ...]) -> Body:
+def _split_rule(names: tuple[Dims, ...], dim: str, into: Dims, given: tuple[tuple[str, int], ...]) -> Body:
     (there,) = names
+    require(into, [d for d, _ in given])
+    sizes = tuple(dict(given).get(d) for d in into)
     at = axis_of(there, dim)
     rest = without(there, [dim])
     for new in into:
@@ -45,10 +50,9 @@ def _split_rule(names: tuple[Dims, ...], dim: str, into: Dims, sizes: tuple[int 
 
 def _fill(dim: str, size: int, into: Dims, sizes: tuple[int | None, ...]) -> tuple[int, ...]:
     """The sizes with the one that is open worked out."""
-    known = 1
-    for n in sizes:
-        known *= n or 1
-    if (size % known if None in sizes else size != known) or known == 0:
+    known = math.prod(n for n in sizes if n is not None)
+    fits = (known and size % known == 0) if None in sizes else size == known
+    if not fits or any(n is not None and n < 0 for n in sizes):
         shown = " ".join(f"{d}:{'?' if n is None else n}" for d, n in zip(into, sizes, strict=True))
         raise SizeMismatch(f"{dim!r} is {size}, which is not '{shown}'.", "Choose sizes whose product it is.")
     return tuple(size // known if n is None else n for n in sizes)
@@ -66,17 +70,8 @@ def _merge_rule(names: tuple[Dims, ...], parts: Dims, into: str) -> Body:
 
     def merge(array):
         moved = align(array, there, order)
-        return (
-            moved.reshape(*moved.shape[:first], -1, *moved.shape[first + len(parts) :])
-            if moved.size
-            else _empty(moved)
-        )
-
-    def _empty(moved):  # -1 cannot be worked out when an axis has size 0
-        size = 1
-        for n in moved.shape[first : first + len(parts)]:
-            size *= n
-        return moved.reshape(*moved.shape[:first], size, *moved.shape[first + len(parts) :])
+        before, merged = moved.shape[:first], moved.shape[first : first + len(parts)]
+        return moved.reshape(*before, math.prod(merged), *moved.shape[first + len(parts) :])
 
     return Body(merge, Dims([*rest[:first], into, *rest[first:]]))
 
@@ -90,7 +85,11 @@ def _rename_rule(names: tuple[Dims, ...], old: Dims, new: tuple[str, ...]) -> Bo
 def _reposition_rule(names: tuple[Dims, ...], spec: tuple[str, ...]) -> Body:
     (there,) = names
     dots = spec.count("...")
-    if dots > 1 or (len(spec) - dots > len(there)) or (not dots and len(spec) != len(there)):
+    if dots > 1:
+        raise BadPattern(
+            f"'...' stands twice in {' '.join(spec)!r}.", "Once is enough: it takes all names not listed."
+        )
+    if (len(spec) - dots > len(there)) or (not dots and len(spec) != len(there)):
         raise RankMismatch(
             f"{' '.join(spec)!r} names {len(spec) - dots} axes, there are {len(there)}: '{there}'.",
             "Use '...' once for the axes that keep their names, or rename by name: x.rename(old='new').",
@@ -111,8 +110,8 @@ def _expect_rule(names: tuple[Dims, ...], spec: tuple[str, ...]) -> Body:
 
 
 _order = Operation("order", _order_rule, ("pattern",))
-_split = Operation("split", _split_rule, ("dim", "into"))
-_merge = Operation("merge", _merge_rule, ("dims", "into"))
+_split = Operation("split", _split_rule, ("dim", "into"), lambda dim, into, sizes: (dim, dims(into), sizes))
+_merge = Operation("merge", _merge_rule, ("dims", "into"), lambda parts, into: (dims(parts), into))
 _rename = Operation("rename", _rename_rule, ("old", "new"))
 _reposition = Operation("rename", _reposition_rule, ("pattern",))
 _expect = Operation("expect", _expect_rule, ("pattern",))
@@ -177,9 +176,7 @@ def split(x: NamedTensor, dim: str, into: Spec, **sizes: int) -> NamedTensor:
       >>> nt.ones("seq:4 embed:6").split("embed", "head key", head=2).shape
       Shape(seq:4 head:2 key:3)
     """
-    new = dims(into)
-    require(new, list(sizes))
-    return run(_split, (x,), (dim, new, tuple(sizes.get(d) for d in new)))
+    return run(_split, (x,), (dim, into, tuple(sizes.items())))
 
 
 @method
@@ -195,7 +192,7 @@ def merge(x: NamedTensor, parts: Spec, into: str) -> NamedTensor:
       >>> nt.ones("height:8 batch:2 width:8").merge("height width", "pixel").shape
       Shape(pixel:64 batch:2)
     """
-    return run(_merge, (x,), (dims(parts), into))
+    return run(_merge, (x,), (parts, into))
 
 
 @method
@@ -207,20 +204,28 @@ def rename(x: NamedTensor, spec: Spec | None = None, /, **names: str) -> NamedTe
       DuplicateDim: two dims would have one name.
       RankMismatch: by position, not as many names as axes.
     """
+    if spec is not None and names:
+        raise BadPattern("names are given by position and by keyword.", "Write one of the two.")
     if spec is not None:
         return relabel(_reposition, x, (_parts(spec),))
     return relabel(_rename, x, (Dims(names), tuple(names.values())))
 
 
-def _concat_rule(names: tuple[Dims, ...], dim: str) -> Body:
-    first = names[0]
-    axis = axis_of(first, dim)
+def _same_names(names: tuple[Dims, ...]) -> Dims:
+    """The names that all operands have."""
+    if not names:
+        raise BadPattern("there is no tensor to join.", "Give a list of at least one.")
     for other in names[1:]:
-        if set(other) != set(first):
+        if set(other) != set(names[0]):
             raise DimMismatch(
-                f"'{first}' and '{other}' are not the same names.",
-                "Only tensors with the same names can be joined.",
+                f"'{names[0]}' and '{other}' are not the same names.", "Rename or reduce the others first."
             )
+    return names[0]
+
+
+def _concat_rule(names: tuple[Dims, ...], dim: str) -> Body:
+    first = _same_names(names)
+    axis = axis_of(first, dim)
     return Body(
         lambda *arrays: jnp.concatenate(
             [align(a, d, first) for a, d in zip(arrays, names, strict=True)], axis
@@ -231,14 +236,8 @@ def _concat_rule(names: tuple[Dims, ...], dim: str) -> Body:
 
 
 def _stack_rule(names: tuple[Dims, ...], dim: str) -> Body:
-    first = names[0]
+    first = _same_names(names)
     require_new(first, dim)
-    for other in names[1:]:
-        if set(other) != set(first):
-            raise DimMismatch(
-                f"'{first}' and '{other}' are not the same names.",
-                "Only tensors with the same names can be stacked.",
-            )
     return Body(
         lambda *arrays: jnp.stack([align(a, d, first) for a, d in zip(arrays, names, strict=True)]),
         Dims([dim, *first]),
@@ -276,15 +275,18 @@ def unstack(x: NamedTensor, dim: str) -> list[NamedTensor]:
     Raises:
       UnknownDim: ``x`` lacks ``dim``.
     """
-    return [x.isel(**{dim: i}) for i in range(x.shape[dim])]
+    with showing(f"nt.unstack({dim!r})", x):
+        size = named(x).shape[dim]
+    return [x.isel(**{dim: i}) for i in range(size)]
 
 
 def equal(x: Any, y: Any) -> bool:
     """Whether the names (as sets), the sizes and all values agree, in whatever order they are stored."""
-    a, b = operand(x)[1], operand(y)[1]
-    if set(a) != set(b) or (is_named(x) and dict(x.shape) != dict(y.shape)):
+    with showing("nt.equal", x, y):
+        (a, left), (b, right) = operand(x), operand(y)
+    if dict(zip(left, jnp.shape(a), strict=True)) != dict(zip(right, jnp.shape(b), strict=True)):
         return False
-    return bool((x == y).all().array) if is_named(x) else bool(x == y)
+    return bool(equal_to(x, y).all().array)
 
 
 @method
@@ -301,12 +303,13 @@ def peel(x: NamedTensor, dim: str) -> NamedTensor:
 @method
 def name(x: NamedTensor, dim: str) -> NamedTensor:
     """Name the leading axis of a tensor in transit: the inverse of `peel`."""
-    if x.array.ndim != len(x.dims) + 1:
-        raise Unsupported(
-            f"the array has {x.array.ndim} axes for the names '{x.dims}'.",
-            "Only a tensor with one axis in transit can be given a name.",
-        ).within(f"nt.name({dim!r})", (x,))
-    return NamedTensor(x.array, Dims([require_new(x.dims, dim), *x.dims]))
+    with showing(f"nt.name({dim!r})", x):
+        if named(x).array.ndim != len(x.dims) + 1:
+            raise Unsupported(
+                f"the array has {x.array.ndim} axes for the names '{x.dims}'.",
+                "Only a tensor with one axis in transit can be given a name.",
+            )
+        return NamedTensor(x.array, Dims([require_new(x.dims, dim), *x.dims]))
 
 
 __all__ = public(globals())

@@ -227,6 +227,14 @@ def assert_close(found: tuple[Any, ...], expected: tuple[Any, ...]) -> None:
         np.testing.assert_allclose(a, e, **EXACT)
 
 
+def test_attributions_can_be_differentiated():
+    """Attributions that sum to f(x) - f(b) have the gradient of f in sum."""
+    for form in (FORMS["quadratic x'Ax"], FORMS["sum of exp"]):
+        ig = IntegratedGradients(form.f)
+        found = jax.grad(lambda x, ig=ig: ig.attribute(x, B, n_steps=20).sum())(X)
+        np.testing.assert_allclose(found, form.gradient(X), **EXACT)
+
+
 METHODS = {
     "Saliency": Saliency,
     "InputXGradient": InputXGradient,
@@ -246,14 +254,18 @@ def test_each_input_keeps_its_dtype(make):
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
 @pytest.mark.parametrize(("batch", "features"), [(3, 4), (8, 40), (2, 784), (32, 10)])
-def test_integrated_gradients_of_few_digits_lose_no_more_than_a_few_roundings(dtype, batch, features):
+def test_few_digits_lose_no_more_than_a_few_roundings(dtype, batch, features):
     """A sum over 200 points must not be rounded 200 times; and XLA must add up what it is given.
 
     jaxlib 0.10.2 and 0.12.0 return garbage on CPU for some sums of products of broadcast arrays, which is
-    what the gradients of a linear function are (https://github.com/jax-ml/jax/issues/39103).
+    what the gradients of a linear function are (a relative of https://github.com/jax-ml/jax/issues/39103).
     """
     rng = np.random.default_rng(features)
     x, b, w = (jnp.asarray(rng.normal(size=s), dtype) for s in ((batch, features), features, features))
     found = IntegratedGradients(lambda x: x @ w).attribute(x, b, n_steps=200)
     exact = (np.float64(x) - np.float64(b)) * np.float64(w)
     np.testing.assert_allclose(np.float64(found), exact, rtol=4 * float(jnp.finfo(dtype).eps))
+    smooth = SmoothGrad(lambda x: x @ w).attribute(x, nt_samples=200)
+    np.testing.assert_allclose(
+        np.float64(smooth), np.broadcast_to(np.float64(w), x.shape), rtol=4 * float(jnp.finfo(dtype).eps)
+    )

@@ -54,7 +54,9 @@ def jupyterlab(home: Path) -> Iterator[tuple[str, str]]:
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [f"--{k}={v}" for k, v in options.items()]
     with (home / "server.log").open("w") as log:
-        server = subprocess.Popen(command, env=_settings(home), stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(
+            command, env=_settings(home), stdout=log, stderr=log, start_new_session=True
+        )
     try:
         _wait_for(f"http://127.0.0.1:{port}/api?token={token}", server, home / "server.log")
         yield f"http://127.0.0.1:{port}", token

@@ -284,7 +284,9 @@ class GradientMethod(AbstractMethod):
 
     Args:
       fun: any JAX function whose output has the batch first (or the dim ``batch``). Parameters are
-        bound with ``functools.partial(apply, params)``.
+        best bound with ``functools.partial(apply, params)``: new values of them compile nothing. Those
+        that it reads from closures, globals or attributes are noticed when they change, and compile
+        again; a NumPy array that is changed in place is not noticed.
       layer: the name of a tap (see `namedtensor.tap`): what passes there is explained instead of the
         inputs.
     """

@@ -54,9 +54,11 @@ class AbstractMethod:
         """The problem of what is explained: the inputs, or what passes at a layer."""
         return posed
 
-    def estimates(self, posed: Problem, **options: Any) -> Iterator[Estimate]:
-        """The steps for a problem posed on the inputs."""
-        return self.steps(self.explained(posed), **options)
+    def estimates(
+        self, posed: Problem, explained: Problem | None = None, **options: Any
+    ) -> Iterator[Estimate]:
+        """The steps for a problem posed on the inputs; ``explained``, if it is known already."""
+        return self.steps(self.explained(posed) if explained is None else explained, **options)
 
     def compares(self) -> bool:
         """Whether the method needs baselines."""
@@ -125,7 +127,7 @@ class AbstractMethod:
             )
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
-        estimate, status = self._last(posed, options, show_progress, cancel)
+        estimate, status = self._last(posed, problem, options, show_progress, cancel)
         if status == "stopped":
             warnings.warn(
                 f"stopped after {estimate.done:.0%}: the attributions are a partial result.",
@@ -159,7 +161,7 @@ class AbstractMethod:
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
         ends = endpoints(problem)
-        estimate, status = self._last(posed, options, show_progress, cancel)
+        estimate, status = self._last(posed, problem, options, show_progress, cancel)
         record = self._record(problem, estimate, status, ends, target, options)
         if record.status == "stopped":
             warnings.warn(
@@ -189,8 +191,9 @@ class AbstractMethod:
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
         ends = endpoints(problem)
-        for estimate, status in self._run(posed, options, show_progress, cancel):
-            yield self._record(problem, estimate, status, ends, target, options)
+        run = self._run(posed, problem, options, show_progress, cancel)
+        # a generator would see a bad argument only when its first record is asked for
+        return (self._record(problem, e, status, ends, target, options) for e, status in run)
 
     def pose(self, inputs: Any, baselines: Any, target: Any, args: Any, options: dict[str, Any]) -> Problem:
         """The checked problem of a call."""
@@ -212,13 +215,18 @@ class AbstractMethod:
                 raise TypeError(f"{type(self).__name__} has no option {name!r}; there are: {there}.{hint}")
 
     def _run(
-        self, posed: Problem, options: dict[str, Any], show_progress: Progress, cancel: threading.Event | None
+        self,
+        posed: Problem,
+        problem: Problem,
+        options: dict[str, Any],
+        show_progress: Progress,
+        cancel: threading.Event | None,
     ) -> Iterator[tuple[Estimate, str]]:
         """The estimates with their status, through progress, cancelling and interrupts."""
         report = _reporter(show_progress, type(self).__name__)
         estimate = None
         try:
-            for estimate in self.estimates(posed, **options):
+            for estimate in self.estimates(posed, problem, **options):
                 report(estimate.done)
                 stopped = cancel is not None and cancel.is_set() and estimate.done < 1
                 yield estimate, "stopped" if stopped else "finished" if estimate.done >= 1 else "partial"
@@ -230,9 +238,14 @@ class AbstractMethod:
             yield estimate, "finished" if estimate.done >= 1 else "stopped"
 
     def _last(
-        self, posed: Problem, options: dict[str, Any], show_progress: Progress, cancel: threading.Event | None
+        self,
+        posed: Problem,
+        problem: Problem,
+        options: dict[str, Any],
+        show_progress: Progress,
+        cancel: threading.Event | None,
     ) -> tuple[Estimate, str]:
-        return deque(self._run(posed, options, show_progress, cancel), maxlen=1).pop()
+        return deque(self._run(posed, problem, options, show_progress, cancel), maxlen=1).pop()
 
     def _record(
         self,
@@ -288,7 +301,7 @@ class GradientMethod(AbstractMethod):
         that it reads from closures, globals or attributes are noticed when they change, and compile
         again; a NumPy array that is changed in place is not noticed.
       layer: the name of a tap (see `namedtensor.tap`): what passes there is explained instead of the
-        inputs.
+        inputs. What goes around the layer (a residual branch) is held as it is at the inputs.
     """
 
     fun: Callable[..., Any]

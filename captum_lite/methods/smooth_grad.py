@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from captum_lite._method import Estimate, GradientMethod
+from captum_lite._noise import Noise, noisy_estimates
 from captum_lite._problem import Problem
-from captum_lite.methods.noise_tunnel import Noise, noisy_estimates
 from captum_lite.methods.saliency import Saliency
 
 
@@ -35,7 +35,9 @@ class SmoothGrad(GradientMethod):
 
     kind: ClassVar[str] = "smoothgrad"
 
-    def estimates(self, posed: Problem, **options: Any) -> Iterator[Estimate]:
+    def estimates(
+        self, posed: Problem, explained: Problem | None = None, **options: Any
+    ) -> Iterator[Estimate]:
         """Posed on the inputs, where the noise is, also if a layer is explained."""
         return self.steps(posed, **options)
 

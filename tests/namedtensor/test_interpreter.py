@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import namedtensor as nt
-from namedtensor.interpreter import Equation, RuleTable, UnsupportedPrimitiveError, bind, interpret
+from namedtensor.interpreter import Equation, RuleTable, UnsupportedPrimitiveError, bind, compat, interpret
 
 EPS = float(np.finfo(np.float32).eps)
 X = np.float32([0.5, -1.25, 2.0])
@@ -582,8 +582,8 @@ def test_a_table_may_take_a_handler_over():
 
     @once.register("scan")
     def unrolled(eqn, *values):
-        n = eqn.params["num_consts"]
-        return [v + 1 for v in values[n : n + eqn.params["num_carry"]]]
+        _, carry, _ = compat.scan_operands(eqn.params, list(values))
+        return [v + 1 for v in carry]
 
     assert interpret(lambda x: jax.lax.scan(lambda c, _: (c * 3, None), x, length=4)[0], once)(1.0) == 2.0
 

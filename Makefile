@@ -19,7 +19,7 @@ demo: $(VENV)/lab  ## explain ten digits without a browser: demo/attributions.pn
 check: $(VENV)/dev  ## format, lint and types
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m pyright
+	$(PY) -m pyright --pythonpath $(PY)
 
 bench: $(VENV)/dev  ## measure named operations against raw jax.numpy
 	$(PY) benchmarks/named_eager.py

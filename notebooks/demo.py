@@ -96,7 +96,9 @@ def _rows(explained: Explained) -> str:
     for name, record in explained.records.items():
         delta, gap = record.convergence_delta, record.gap
         largest = (
-            "not complete" if delta is None else f"{float(abs(delta).max()):.1e} ({float(gap.max()):.2%})"
+            "not complete"
+            if delta is None
+            else f"{float(abs(delta).max()):.1e} ({100 * float(gap.max()):.2g} %)"
         )
         each = record.evaluations["gradient"] // len(explained.labels)
         shown = (name, largest, str(each), f"{1000 * explained.seconds[name]:.0f} ms")

@@ -216,7 +216,7 @@ class AttributionExplorer(w.VBox):
         ]
         if record.convergence_delta is not None:
             gap = abs(float(record.convergence_delta[0]))
-            share = f"{float(record.gap[0]):.2%} of the total attribution"
+            share = f"{100 * float(record.gap[0]):.2g} % of the total attribution"
             rows.append(("completeness gap", f"{gap:.2e}, {share}: a lower bound on the error"))
         if record.error is not None:
             errors = np.asarray(record.error.array if is_named(record.error) else record.error)

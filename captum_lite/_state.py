@@ -38,17 +38,18 @@ class _Same:
 
 def reached(fun: Any) -> tuple[Any, ...]:
     """The arrays and plain values that ``fun`` reads when it is called, as a key."""
-    found, seen, waiting = [], {}, [fun]
-    while waiting and len(seen) < _MOST:
+    found, entered, waiting = [], {}, [fun]
+    for _ in range(_MOST):
+        if not waiting:
+            break
         x = waiting.pop()
-        if id(x) in seen:
-            continue
-        seen[id(x)] = x
+        # every occurrence counts: (1, 1, 2) is not (1, 2, 2)
         if isinstance(x, jax.Array | np.ndarray):
             found.append(_Same(x))
         elif isinstance(x, str | bytes | int | float | complex | None):
             found.append((type(x), x))
-        else:
+        elif id(x) not in entered:
+            entered[id(x)] = x
             waiting.extend(_parts(x))
     return tuple(found)
 

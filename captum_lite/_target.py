@@ -1,6 +1,6 @@
 """Target selection: from the model's output to one number for each example."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from captum_lite._callable import Skeleton, split
 from captum_lite._inputs import BATCH
 from namedtensor import NamedTensor, is_named
 from namedtensor import _errors as shapes
@@ -23,17 +24,19 @@ class Target:
     Attributes:
       indices: an integer, or one for each example, for each axis of the output after the batch.
       names: the dims that the indices belong to; None where they go by position.
-      select: a function of the output instead.
+      select: a function of the output instead, without its arrays.
+      held: the arrays that it holds.
     """
 
     indices: tuple[Any, ...]
     names: tuple[str, ...] | None = field(default=None, metadata={"static": True})
-    select: Callable[..., Any] | None = field(default=None, metadata={"static": True})
+    select: Skeleton | None = field(default=None, metadata={"static": True})
+    held: tuple[Any, ...] = ()
 
     def __call__(self, output: Any, batch: int) -> Any:
         """The scores ``[batch]``."""
         if self.select is not None:
-            return _scores(self.select(output), batch)
+            return _scores(self.select.fill(self.held)(output), batch)
         output = _positional(output, self.names)
         rows = jnp.arange(batch)
         if not self.indices:
@@ -56,7 +59,8 @@ def make(target: Any, output: Any, batch: int) -> Target:
       IndexError: a target out of range.
     """
     if callable(target):
-        return Target((), select=target)
+        select, held = split(target)
+        return Target((), select=select, held=held)
     _require_batch(output, batch)
     if not jnp.issubdtype(output.dtype, jnp.floating):
         raise TypeError(

@@ -145,3 +145,43 @@ def test_parameters_that_change_in_an_object_are_seen():
     np.testing.assert_allclose(saliency.attribute(X, target=1, abs=False), expected(W1), rtol=1e-10)
     model.w = jnp.asarray(W2)
     np.testing.assert_allclose(saliency.attribute(X, target=1, abs=False), expected(W2), rtol=1e-10)
+
+
+SETTINGS = {"first": 1.0, "second": 1.0, "third": 2.0}
+
+
+def test_equal_settings_at_other_places_are_noticed():
+    """(1, 1, 2) and (1, 2, 2) hold the same values: what counts is which is where."""
+
+    def f(x):
+        return (SETTINGS["first"] + 10 * SETTINGS["second"] + 100 * SETTINGS["third"]) * x.sum(1)
+
+    np.testing.assert_allclose(Saliency(f).attribute(X), 211.0)
+    try:
+        SETTINGS["second"] = 2.0
+        np.testing.assert_allclose(Saliency(f).attribute(X), 221.0)
+    finally:
+        SETTINGS["second"] = 1.0
+
+
+def test_equal_arrays_at_other_places_are_noticed():
+    a, b = jnp.ones(3), jnp.full(3, 2.0)
+    parts = [a, a, b]
+
+    def f(x):
+        return x @ (parts[0] + 10 * parts[1] + 100 * parts[2])
+
+    np.testing.assert_allclose(Saliency(f).attribute(X), 211.0)
+    parts[1] = b
+    np.testing.assert_allclose(Saliency(f).attribute(X), 221.0)
+
+
+def test_a_target_function_may_read_what_changes():
+    weights = {"w": jnp.asarray([1.0, 0.0, 0.0])}
+
+    def target(output):
+        return output @ weights["w"]
+
+    np.testing.assert_allclose(Saliency(lambda x: 3 * x).attribute(X, target=target)[0], [3.0, 0.0, 0.0])
+    weights["w"] = jnp.asarray([0.0, 0.0, 2.0])
+    np.testing.assert_allclose(Saliency(lambda x: 3 * x).attribute(X, target=target)[0], [0.0, 0.0, 6.0])

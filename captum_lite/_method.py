@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from captum_lite._inputs import Arrays, is_concrete, require_finite, require_real
 from captum_lite._problem import Problem, at_layer, endpoints, pose
 from captum_lite._record import GAP_TOLERANCE, Attribution, IncompleteWarning
+from namedtensor._optional import optional
 
+_ROUNDINGS = 16  # roundings of an output that a gap may be made of, in a model of some layers
 Progress = bool | Callable[[float], Any]
 
 
@@ -167,7 +170,7 @@ class AbstractMethod:
             warnings.warn(
                 "stopped before its end: the record is a partial result.", IncompleteWarning, stacklevel=2
             )
-        elif record.gap is not None and is_concrete(record.gap) and float(record.gap.max()) > GAP_TOLERANCE:
+        elif _misses(record):
             warnings.warn(
                 f"the attributions miss the difference of the outputs by {float(record.gap.max()):.1%} "
                 "of their total: take more steps (n_steps=).",
@@ -327,6 +330,15 @@ def _no_function(*_: Any) -> Any:
     raise AssertionError("an unbound method has no function")
 
 
+def _misses(record: Attribution) -> bool:
+    """Whether the gap is worth a warning: over the tolerance, and over what rounding explains."""
+    if record.gap is None or not is_concrete(record.gap):
+        return False
+    outputs = jnp.abs(record.prediction) + jnp.abs(record.baseline_prediction)
+    rounding = _ROUNDINGS * jnp.finfo(outputs.dtype).eps * outputs
+    return bool(((record.gap > GAP_TOLERANCE) & (jnp.abs(record.convergence_delta) > rounding)).any())
+
+
 def _delta(attributions: Arrays, at_input: Any, at_baseline: Any) -> Any:
     total = sum(a.reshape(a.shape[0], -1).sum(1) for a in attributions)
     return total - (at_input - at_baseline)
@@ -337,7 +349,8 @@ def _reporter(show_progress: Progress, name: str) -> Callable[[float], Any]:
         return show_progress
     if not show_progress:
         return lambda _: None
-    from tqdm.auto import tqdm  # (an optional dependency)
+    with optional("models"):
+        from tqdm.auto import tqdm
 
     bar = tqdm(total=100, desc=name, unit="%")
     return lambda done: bar.update(round(100 * done) - bar.n)

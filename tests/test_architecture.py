@@ -105,3 +105,21 @@ def test_dependencies_have_their_reason():
     names = {r.split(">")[0].split("[")[0] for group in groups for r in group} - {"namedtensor-workbench"}
     table = (ROOT / "docs/dependencies.md").read_text()
     assert {n for n in names if f"\n| {n} |" not in table} == set()
+
+
+@pytest.mark.parametrize(
+    ("missing", "statement", "extra"),
+    [
+        ("sklearn", "from namedtensor.datasets import digits; digits.load()", "models"),
+        ("optax", "from namedtensor.models import digits_cnn as m; m.train(None, None)", "models"),
+        ("platformdirs", "from namedtensor.models import digits_cnn as m; m.load()", "models"),
+        ("matplotlib", "from captum_lite import viz", "lab"),
+        ("ipywidgets", "from captum_lite import widgets", "lab"),
+    ],
+)
+def test_a_missing_package_says_how_to_install_it(missing, statement, extra):
+    code = f"import os, sys\nos.environ.pop('NAMEDTENSOR_CACHE', 0)\nsys.modules[{missing!r}] = None\n{statement}"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (
+        f"ImportError: {missing} is not installed: pip install 'namedtensor-workbench[{extra}]'" in run.stderr
+    )

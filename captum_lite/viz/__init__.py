@@ -5,6 +5,11 @@ names draw the same pictures in Captum's words. Nothing else in `captum_lite` im
 while it is imported, so attribution runs without matplotlib.
 """
 
+from namedtensor._optional import optional
+
+with optional("lab"):
+    import matplotlib as _matplotlib  # noqa: F401  (says how to get it, before the imports below fail)
+
 from captum_lite.viz._captum import visualize_image_attr as visualize_image_attr
 from captum_lite.viz._captum import (
     visualize_image_attr_multiple as visualize_image_attr_multiple,

@@ -1,5 +1,10 @@
 """Interactive widgets for JupyterLab; they need the ``lab`` extra."""
 
+from namedtensor._optional import optional
+
+with optional("lab"):
+    import ipywidgets as _ipywidgets  # noqa: F401  (says how to get it, before the import below fails)
+
 from captum_lite.widgets.explorer import AttributionExplorer
 
 __all__ = ["AttributionExplorer"]

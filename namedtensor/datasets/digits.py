@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from namedtensor._optional import optional
 from namedtensor._tensor import NamedTensor, tensor
 
 _EVERY = 6  # each sixth image is held out: 299 of 1797, all writers in both parts
@@ -45,12 +46,8 @@ def load(split: str = "train") -> Digits:
     }
     if split not in parts:
         raise ValueError(f"split={split!r} is not known: choose one of {', '.join(map(repr, parts))}.")
-    try:
-        from sklearn.datasets import load_digits  # (an optional dependency)
-    except ImportError as error:
-        raise ImportError(
-            "the digits come with scikit-learn: pip install 'namedtensor-workbench[models]'"
-        ) from error
+    with optional("models"):
+        from sklearn.datasets import load_digits
     images, labels = load_digits(return_X_y=True)
     chosen = parts[split](np.arange(len(labels)))
     pixels = images[chosen].reshape(-1, 8, 8).astype(np.float32) / 16

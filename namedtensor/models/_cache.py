@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from namedtensor._optional import optional
 from namedtensor._tensor import NamedTensor, tensor
 
 Params = dict[str, NamedTensor]
@@ -18,7 +19,8 @@ def directory() -> Path:
     """Where trained parameters are kept; ``NAMEDTENSOR_CACHE`` overrides the user's cache directory."""
     if chosen := os.environ.get("NAMEDTENSOR_CACHE"):
         return Path(chosen)
-    from platformdirs import user_cache_path  # (an optional dependency)
+    with optional("models"):
+        from platformdirs import user_cache_path
 
     return user_cache_path("namedtensor-workbench", appauthor=False)
 

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from namedtensor import datasets, nn
+from namedtensor._optional import optional
 from namedtensor._tensor import NamedTensor
 from namedtensor.interpreter import tap
 from namedtensor.models._cache import Params, cached
@@ -80,7 +81,8 @@ def train(
       steps: how many batches of 128.
       progress: wraps the loop's iterable, for a progress bar: ``tqdm.auto.tqdm``.
     """
-    import optax  # (an optional dependency)
+    with optional("models"):
+        import optax
 
     optimizer = optax.adam(optax.cosine_decay_schedule(RATE, steps))
     key, start = jax.random.split(key)
@@ -114,7 +116,8 @@ def load(*, progress: bool = True) -> Params:
     """
 
     def make() -> Params:
-        from tqdm.auto import tqdm  # (an optional dependency)
+        with optional("models"):
+            from tqdm.auto import tqdm
 
         bar = functools.partial(tqdm, desc="training the digits CNN, once", unit="step", disable=not progress)
         return train(jax.random.key(0), datasets.digits.load("train"), progress=bar)

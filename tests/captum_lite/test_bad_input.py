@@ -440,3 +440,12 @@ def test_the_warning_can_be_read_where_all_gradients_vanish():
     """Two points see nothing of the step: the attributions are 0 and all of the difference is missed."""
     with pytest.warns(IncompleteWarning, match=r"by \d{1,4}(\.\d)?% of"):
         IntegratedGradients(sharp).explain(np.full((2, 1), 3.0, "float32"), n_steps=2)
+
+
+def test_rounding_is_no_reason_to_warn():
+    """Where the model is saturated the attributions are of the size of the rounding of its outputs."""
+    x = jax.random.normal(jax.random.key(0), (5, 4))
+    record = IntegratedGradients(lambda x: jnp.tanh(x @ jnp.arange(12.0).reshape(4, 3))).explain(
+        x, 0.3, target=2
+    )
+    assert float(record.gap.max()) > 0.01  # a large part of almost nothing

@@ -130,7 +130,8 @@ class AbstractMethod:
             )
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
-        estimate, status = self._last(posed, problem, options, show_progress, cancel)
+        run = self._run(posed, problem, options, show_progress, cancel)
+        estimate, status = deque(run, maxlen=1).pop()  # the last; the others need not be kept
         if status == "stopped":
             warnings.warn(
                 f"stopped after {estimate.done:.0%}: the attributions are a partial result.",
@@ -164,7 +165,8 @@ class AbstractMethod:
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
         ends = endpoints(problem)
-        estimate, status = self._last(posed, problem, options, show_progress, cancel)
+        run = self._run(posed, problem, options, show_progress, cancel)
+        estimate, status = deque(run, maxlen=1).pop()  # the last; the others need not be kept
         record = self._record(problem, estimate, status, ends, target, options)
         if record.status == "stopped":
             warnings.warn(
@@ -239,16 +241,6 @@ class AbstractMethod:
             if estimate is None:
                 raise
             yield estimate, "finished" if estimate.done >= 1 else "stopped"
-
-    def _last(
-        self,
-        posed: Problem,
-        problem: Problem,
-        options: dict[str, Any],
-        show_progress: Progress,
-        cancel: threading.Event | None,
-    ) -> tuple[Estimate, str]:
-        return deque(self._run(posed, problem, options, show_progress, cancel), maxlen=1).pop()
 
     def _record(
         self,

@@ -66,7 +66,8 @@ class Noise(NamedTuple):
         require_real(posed.inputs, "input", "noise")
         if self.drawn is None:
             key = jax.random.key(0) if self.key is None else self.key
-            return functools.partial(_draw, posed, key, self.scales(posed.inputs))
+            scales = self.scales(posed.inputs)
+            return functools.partial(_draw, key, posed.inputs, scales, names=posed.layout.dims)
         drawn = self.drawn if isinstance(self.drawn, tuple) else (self.drawn,)
         if len(drawn) != len(posed.inputs):
             raise ValueError(f"noise has {len(drawn)} arrays for {len(posed.inputs)} inputs: give one each.")
@@ -79,14 +80,16 @@ class Noise(NamedTuple):
         return lambda numbers: tuple(jnp.asarray(e)[numbers] for e in drawn)
 
 
-@jax.jit
-def _draw(posed: Problem, key: Any, scales: Arrays, numbers: Any) -> Arrays:
+@functools.partial(jax.jit, static_argnames="names")
+def _draw(
+    key: Any, inputs: Arrays, scales: Arrays, numbers: Any, *, names: tuple[Dims | None, ...]
+) -> Arrays:
     """Noise for some samples; it depends on the number of each alone, not on the chunk that it is in."""
 
     def one(number: Any) -> Arrays:
-        keys = jax.random.split(jax.random.fold_in(key, number), len(posed.inputs))
-        parts = zip(keys, posed.inputs, posed.layout.dims, scales, strict=True)
-        return tuple(s * _normal(k, x, names) for k, x, names, s in parts)
+        keys = jax.random.split(jax.random.fold_in(key, number), len(inputs))
+        parts = zip(keys, inputs, names, scales, strict=True)
+        return tuple(s * _normal(k, x, dims) for k, x, dims, s in parts)
 
     return jax.vmap(one)(numbers)
 
@@ -105,7 +108,8 @@ def _moments(
     posed: Problem,
     noise: Arrays,
     weights: Any,
-    shift: Arrays | None,
+    shift: Arrays,
+    is_first: Any,
     *,
     inner: AbstractMethod,
     kind: str,
@@ -113,7 +117,8 @@ def _moments(
 ) -> tuple[Arrays, Arrays, Arrays, Any]:
     """Sums of the statistic and of its square over one chunk of samples, both about ``shift``.
 
-    The variance is a difference of large numbers; taken about a value near the mean it keeps its digits.
+    The variance is a difference of large numbers; taken about a value near the mean, which the first
+    sample is, it keeps its digits.
     """
 
     def one(*noise: Any) -> tuple[Arrays, int]:
@@ -122,7 +127,7 @@ def _moments(
         return tuple(STATISTICS[kind](a) for a in last.attributions), last.gradients
 
     values, gradients = jax.vmap(one, out_axes=(0, None))(*noise)
-    shift = tuple(v[0] for v in values) if shift is None else shift
+    shift = tuple(jnp.where(is_first, v[0], s) for v, s in zip(values, shift, strict=True))
     apart = [v - s[None] for v, s in zip(values, shift, strict=True)]
     first = tuple(weighted_sum(weights, d) for d in apart)
     second = tuple(weighted_sum(weights, d * d) for d in apart)
@@ -163,10 +168,12 @@ def noisy_estimates(
     call = functools.partial(
         _moments, inner=inner.unbound(), kind=kind, options=tuple(sorted(options.items()))
     )
-    n, seen, shift, sums = noise.samples, 0, None, None
+    shapes = jax.eval_shape(lambda p: inner.explained(p).inputs, posed)
+    shift: Arrays = tuple(jnp.zeros(s.shape, s.dtype) for s in shapes)  # so that all chunks are one program
+    n, seen, sums = noise.samples, 0, None
     size = min(n, size)
     for numbers, weights in chunks(size, np.arange(n), np.ones(n)):
-        first, second, shift, each = call(posed, draw(numbers), weights, shift)
+        first, second, shift, each = call(posed, draw(numbers), weights, shift, np.bool_(seen == 0))
         sums = (first, second) if sums is None else jax.tree.map(jnp.add, sums, (first, second))
         seen = min(seen + size, n)
         result, error = _summary(kind, seen, shift, *sums)

@@ -12,7 +12,7 @@ import jax
 
 from namedtensor._dims import unknown
 from namedtensor._errors import DimMismatch, describe
-from namedtensor._tensor import NamedTensor, is_named
+from namedtensor._tensor import is_named
 from namedtensor.ops.shape import name, peel
 
 jit = jax.jit
@@ -95,4 +95,4 @@ def vmap(fun: Callable[..., Any], over: str) -> Callable[..., Any]:
     return mapped
 
 
-__all__ = ["NamedTensor", "checkpoint", "grad", "jit", "value_and_grad", "vmap"]
+__all__ = ["checkpoint", "grad", "jit", "value_and_grad", "vmap"]

@@ -51,6 +51,11 @@ class Equation:
         self.path = "/".join(part for part in (outer.path if outer else "", scope(eqn)) if part)
 
     @property
+    def scope(self) -> str:
+        """The named scopes of the equation itself, without those of the calls around it."""
+        return scope(self._eqn)
+
+    @property
     def several(self) -> bool:
         """Whether the primitive returns a sequence."""
         return self._eqn.primitive.multiple_results

@@ -17,7 +17,7 @@ from jax.ad_checkpoint import checkpoint_name
 from namedtensor._dims import Dims, dims
 from namedtensor._errors import describe
 from namedtensor._tensor import NamedTensor, is_named
-from namedtensor.interpreter.equation import Equation, scope
+from namedtensor.interpreter.equation import Equation
 from namedtensor.interpreter.frame import Frame, Lists
 from namedtensor.interpreter.rules import RuleTable, bind
 from namedtensor.interpreter.walk import interpret, is_array
@@ -69,7 +69,7 @@ def _tap_leaf(x: Any, name: str) -> Any:
 
 def _dims_of(eqn: Equation, value: Any) -> Dims | None:
     """The names that the tap was given, unless jax.vmap has added an axis at a place not known."""
-    last = scope(eqn._eqn).rpartition("/")[2]
+    last = eqn.scope.rpartition("/")[2]
     names = dims(last[len(_MARK) : -1]) if last.startswith(_MARK) else None
     return names if names is not None and len(names) == jnp.ndim(value) else None
 

@@ -35,9 +35,8 @@ def _write(path: Path, params: Params) -> None:
         f"{k}.dims": np.array(str(v.dims)) for k, v in params.items()
     }
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        np.savez(
-            file, allow_pickle=False, **arrays
-        )  # written beside and moved, so that a broken run leaves nothing half written
+        # written beside and moved, so that a broken run leaves nothing half written
+        np.savez(file, allow_pickle=False, **arrays)
     path.with_suffix(".sha256").write_text(_checksum(Path(file.name)))
     Path(file.name).replace(path)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import namedtensor as nt
-from captum_lite import Attribution, GradientMethod, IntegratedGradients, NoiseTunnel
+from captum_lite import Attribution, GradientMethod, IntegratedGradients, NoiseTunnel, Saliency, SmoothGrad
 from captum_lite.methods import METHODS
 
 RNG = np.random.default_rng(3)
@@ -383,3 +383,13 @@ def same_record(a: Attribution, b: Attribution) -> None:
         found, expected = getattr(a, field.name), getattr(b, field.name)
         assert jax.tree.structure(found) == jax.tree.structure(expected), field.name
         jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_noise_is_compiled_once_for_all_functions_of_such_inputs(compilations):
+    """The noise is a matter of the inputs: another model compiles its own gradient, and no noise."""
+    x = np.linspace(0, 1, 14, dtype="float32").reshape(2, 7)
+    key = jax.random.key(5)
+    SmoothGrad(lambda x: (2 * x).sum(1)).attribute(x, key=key)
+    first = compilations.since(lambda: Saliency(lambda x: (3 * x).sum(1)).attribute(x, abs=False))
+    again = compilations.since(lambda: SmoothGrad(lambda x: (4 * x).sum(1)).attribute(x, key=key))
+    assert again == first == 1

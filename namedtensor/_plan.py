@@ -25,13 +25,23 @@ class Body(NamedTuple):
 
     Attributes:
       run: the positional function over the operands' arrays; None when only names change.
-      dims: the names of its result.
+      dims: the names of its result; a tuple of `Dims` when it has several results.
       free: names whose sizes may differ between operands.
     """
 
     run: Callable[..., Any] | None
-    dims: Dims
+    dims: Dims | tuple[Dims, ...]
     free: Iterable[str] = ()
+
+
+class _Traced(dict[type, bool]):
+    """Whether arrays of a type are tracers: a look-up, several times faster than `isinstance`."""
+
+    def __missing__(self, kind: type) -> bool:
+        return self.setdefault(kind, issubclass(kind, Tracer))
+
+
+_traced = _Traced()
 
 
 class Plan(NamedTuple):
@@ -39,7 +49,7 @@ class Plan(NamedTuple):
 
     jitted: Callable[..., Any]
     raw: Callable[..., Any]
-    dims: Dims
+    dims: Any  # Dims, or a tuple of them
 
 
 class Operation:
@@ -93,8 +103,11 @@ def plan_for(operation: Operation, names: tuple[Dims, ...], static: tuple[Hashab
     return Plan(jax.jit(checked), checked, body.dims)
 
 
-def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...] = ()) -> NamedTensor:
+def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...] = ()) -> Any:
     """Run a named operation on named tensors and scalars.
+
+    Returns:
+      A named tensor, or a tuple of them where the operation has several results.
 
     Raises:
       NamedShapeError: of the kind that the rule or the sizes call for, with all operands shown.
@@ -105,10 +118,13 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...]
             array, there = (x.array, x.dims) if type(x) is NamedTensor else operand(x)
             arrays.append(array)
             names.append(there)
-            traced = traced or isinstance(array, Tracer)
+            traced = traced or _traced[type(array)]
         key = static if operation.parse is None else operation.parse(*static)
         plan = plan_for(operation, tuple(names), key)
-        return NamedTensor((plan.raw if traced else plan.jitted)(*arrays), plan.dims)
+        out = (plan.raw if traced else plan.jitted)(*arrays)
+        if type(plan.dims) is Dims:
+            return NamedTensor(out, plan.dims)
+        return tuple(map(NamedTensor, out, plan.dims))
     except NamedShapeError as error:
         raise error.within(operation.call(static), operands) from None
 

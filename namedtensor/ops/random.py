@@ -6,6 +6,7 @@ import jax
 
 from namedtensor._dims import sized
 from namedtensor._tensor import NamedTensor
+from namedtensor.ops._table import public
 
 
 def normal(key: Any, shape: str, *, dtype: Any = None) -> NamedTensor:
@@ -24,3 +25,6 @@ def uniform(key: Any, shape: str, *, low: float = 0.0, high: float = 1.0, dtype:
     """Values uniform on ``low`` .. ``high``; ``shape`` is ``"batch:8 embed:64"``."""
     names, sizes = sized(shape)
     return NamedTensor(jax.random.uniform(key, sizes, dtype or float, low, high), names)
+
+
+__all__ = public(globals())

@@ -1,14 +1,11 @@
 """Every operation against its positional counterpart, for any names, sizes and storage orders.
 
-A row says which roles ("a b c") its operands and its result have. Hypothesis draws a name for each
-role, a size, and the order in which each operand is stored; the positional counterpart gets the axes
-in the order of the roles, and the result is compared in the order of its roles.
+The table is in `operations/`, a file for each naming rule: a row there is all that a new operation needs.
 """
 
-import dataclasses
+import importlib
 import math
 import operator
-from collections.abc import Callable
 from types import SimpleNamespace
 
 import jax
@@ -19,307 +16,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import namedtensor as nt
-from namedtensor.ops import along, contract, elementwise, factories, index, random, reduce, shape
+from tests.namedtensor.operations.row import DISCRETE, DOMAINS
 
 EPS = float(np.finfo(np.float32).eps)
 NAMES = ["batch", "seq", "embed", "head", "seq'", "x_1"]
+RULES = ["elementwise", "reduce", "along", "contract", "random", "factories", "index", "shape"]
+NAMESPACES = {"random"}  # rules whose functions are nt.random.normal and so on, and no methods
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One operation: how it is called by name, and by position."""
-
-    operation: str
-    signature: str  # roles of each operand and of the result, "a b, b c -> a b c"
-    named: Callable  # (names of the roles, *named operands)
-    positional: Callable  # (numpy or jax.numpy, *arrays)
-    _: dataclasses.KW_ONLY
-    values: tuple[str, ...] = ()  # of each operand; "real" where left out
-    sizes: dict[str, int] = dataclasses.field(default_factory=dict)
-    nonempty: str = ""  # roles of which size 0 is not legal
-    slopes: bool = False  # whether it is differentiable
-    roundings: int = 1  # for each element of the operands that a result depends on
-    label: str = ""
-
-    @property
-    def operands(self):
-        return [o for o in self.signature.partition("->")[0].strip().split(", ") if o]
-
-    @property
-    def result(self):
-        return self.signature.partition("->")[2].strip()
-
-    @property
-    def roles(self):
-        return sorted(set(" ".join([*self.operands, self.result]).split()))
-
-    def domain(self, i):
-        return self.values[i] if i < len(self.values) else "real"
+def rows_of(rule):
+    return importlib.import_module(f"tests.namedtensor.operations.{rule}").ROWS
 
 
-DOMAINS = {
-    "real": lambda rng, n: rng.uniform(-1, 1, n).astype(np.float32),
-    "positive": lambda rng, n: rng.uniform(0.25, 1, n).astype(np.float32),
-    "low": lambda rng, n: rng.uniform(-0.5, -0.25, n).astype(np.float32),
-    "high": lambda rng, n: rng.uniform(0.25, 0.5, n).astype(np.float32),
-    "integer": lambda rng, n: rng.integers(-3, 4, n).astype(np.int32),
-    "count": lambda rng, n: rng.integers(1, 4, n).astype(np.int32),
-    "bool": lambda rng, n: rng.integers(0, 2, n).astype(bool),
-    "index": lambda rng, n: rng.integers(-3, 3, n).astype(np.int32),
-    "special": lambda rng, n: rng.choice(np.float32([0, 1, np.nan, np.inf, -np.inf]), n),
-}
-DISCRETE = {"integer", "count", "bool", "index"}
+def table(rule):
+    return importlib.import_module(f"namedtensor.ops.{rule}")
 
 
-def same(name):
-    """The function of this name in NumPy, and in jax.numpy where a derivative is asked for."""
-    return lambda xp, *arrays: getattr(xp, name)(*arrays)
-
-
-def jax_only(function):
-    return lambda xp, *arrays: function(*arrays)
-
-
-# rule U: name -> (positional, values, differentiable, roundings)
-UNARY = {
-    **{
-        k: (same(k), "real", True, 4)
-        for k in ("absolute", "cos", "exp", "expm1", "negative", "sin", "square", "tanh")
-    },
-    **{k: (same(k), "positive", True, 4) for k in ("log", "log1p", "reciprocal", "sqrt")},
-    **{k: (same(k), "real", True, 0) for k in ("ceil", "floor", "sign")},
-    **{k: (same(k), "special", False, 0) for k in ("isfinite", "isnan")},
-    **{
-        k: (jax_only(getattr(jax.nn, k)), "real", True, 8)
-        for k in ("elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "softplus")
-    },
-    "bitwise_not": (same("bitwise_not"), "integer", False, 0),
-    "logical_not": (same("logical_not"), "bool", False, 0),
-    "rsqrt": (lambda xp, x: 1 / xp.sqrt(x), "positive", True, 4),
-    "stop_gradient": (jax_only(jax.lax.stop_gradient), "real", True, 0),
-}
-
-# rule B: name -> (positional, values of both, differentiable)
-BINARY = {
-    **{k: (same(k), ("real", "real"), True) for k in ("add", "maximum", "minimum", "multiply", "subtract")},
-    **{
-        k: (same(k), ("integer", "integer"), False)
-        for k in ("greater", "greater_equal", "less", "less_equal", "not_equal")
-    },
-    **{k: (same(k), ("integer", "integer"), False) for k in ("bitwise_and", "bitwise_or", "bitwise_xor")},
-    **{k: (same(k), ("bool", "bool"), False) for k in ("logical_and", "logical_or", "logical_xor")},
-    **{k: (same(k), ("integer", "count"), False) for k in ("floor_divide", "remainder")},
-    "divide": (same("divide"), ("real", "positive"), True),
-    "equal_to": (same("equal"), ("integer", "integer"), False),
-    "power": (same("power"), ("positive", "real"), True),
-}
-
-# rule R: name -> (NumPy's, values, differentiable, whether it is defined for no elements)
-REDUCTIONS = {
-    "all": (lambda xp, x, axis: xp.all(x, axis), "bool", False, True),
-    "any": (lambda xp, x, axis: xp.any(x, axis), "bool", False, True),
-    "logsumexp": (lambda xp, x, axis: xp.log(xp.sum(xp.exp(x), axis)), "real", True, False),
-    "max": (lambda xp, x, axis: xp.max(x, axis), "real", True, False),
-    "mean": (lambda xp, x, axis: xp.mean(x, axis), "real", True, False),
-    "min": (lambda xp, x, axis: xp.min(x, axis), "real", True, False),
-    "prod": (lambda xp, x, axis: xp.prod(x, axis), "positive", True, True),
-    "std": (lambda xp, x, axis: xp.std(x, axis), "real", True, False),
-    "sum": (lambda xp, x, axis: xp.sum(x, axis), "real", True, True),
-    "var": (lambda xp, x, axis: xp.var(x, axis), "real", True, False),
-}
-
-
-def standardized(xp, x, axis):
-    centred = x - xp.mean(x, axis, keepdims=True)
-    return centred / xp.sqrt(xp.var(x, axis, keepdims=True) + np.float32(1e-5))
-
-
-def softmax(xp, x, axis):
-    return xp.exp(x) / xp.sum(xp.exp(x), axis, keepdims=True)
-
-
-# rule K: name -> (positional, whether several dims may be given)
-ALONG = {
-    "cumprod": (lambda xp, x, axis: xp.cumprod(x, axis), False),
-    "cumsum": (lambda xp, x, axis: xp.cumsum(x, axis), False),
-    "flip": (lambda xp, x, axis: xp.flip(x, axis), True),
-    "log_softmax": (lambda xp, x, axis: xp.log(softmax(xp, x, axis)), True),
-    "softmax": (softmax, True),
-    "sort": (lambda xp, x, axis: xp.sort(x, axis), False),
-    "standardize": (standardized, True),
-}
-
-
-# Each row: operation, its signature, by name, by position, and what else it needs.
-# fmt: off
-def elementwise_rows():
-    for name, (positional, values, slopes, roundings) in UNARY.items():
-        yield Row(name, "a b -> a b", lambda d, x, f=getattr(nt, name): f(x), positional,
-                  values=(values,), slopes=slopes, roundings=roundings)
-    for name, (positional, values, slopes) in BINARY.items():
-        yield Row(name, "a b, b c -> a b c", lambda d, x, y, f=getattr(nt, name): f(x, y),
-                  lambda xp, x, y, f=positional: f(xp, x[:, :, None], y[None]),
-                  values=values, slopes=slopes, roundings=4)
-    yield Row("where", "a b, b c, c -> a b c", lambda d, p, x, y: nt.where(p, x, y),
-              lambda xp, p, x, y: xp.where(p[:, :, None], x[None], y[None, None]), values=("bool",), slopes=True)
-    yield Row("clip", "a b, b, c -> a b c", lambda d, x, low, high: nt.clip(x, low, high),
-              lambda xp, x, low, high: xp.clip(x[:, :, None], low[None, :, None], high[None, None]),
-              values=("real", "low", "high"), slopes=True)
-    yield Row("astype", "a b -> a b", lambda d, x: nt.astype(x, jnp.int32), lambda xp, x: x.astype("int32"))
-    yield Row("astype", "a -> a", lambda d, x: x.astype(float), lambda xp, x: x.astype("float32"),
-              values=("bool",), label="from bool")
-
-
-def reduction_rows():
-    for name, (positional, values, slopes, empty) in REDUCTIONS.items():
-        f, nonempty = getattr(nt, name), "" if empty else "a b c"
-        more = {"values": (values,), "slopes": slopes, "roundings": 8, "nonempty": nonempty}
-        yield Row(name, "a b c -> b", lambda d, x, f=f: f(x, f"{d.c} {d.a}"),
-                  lambda xp, x, p=positional: p(xp, x, (0, 2)), **more)
-        yield Row(name, "a b c -> ", lambda d, x, f=f: f(x), lambda xp, x, p=positional: p(xp, x, None),
-                  label="all dims", **more)
-    yield Row("sum", "a b -> a b", lambda d, x: x.sum(""), lambda xp, x: x, label="no dims")
-    for name in ("argmax", "argmin"):
-        yield Row(name, "a b c -> a c", lambda d, x, f=getattr(nt, name): f(x, d.b),
-                  lambda xp, x, name=name: getattr(xp, name)(x, 1), nonempty="b")
-
-
-def along_rows():
-    for name, (positional, several) in ALONG.items():
-        f, more = getattr(nt, name), {"slopes": True, "roundings": 16, "nonempty": "a b c"}
-        yield Row(name, "a b c -> a b c", lambda d, x, f=f: f(x, d.b),
-                  lambda xp, x, p=positional: p(xp, x, 1), **more)
-        if several:
-            yield Row(name, "a b c -> a b c", lambda d, x, f=f: f(x, [d.c, d.a]),
-                      lambda xp, x, p=positional: p(xp, x, (0, 2)), label="two dims", **more)
-
-
-def einsum(formula):
-    return lambda xp, *arrays: xp.einsum(formula, *arrays)
-
-
-def dot_rows():
-    def dot(label, formula, over, **more):
-        def named(d, *tensors):
-            return nt.dot(*tensors, over=[getattr(d, r) for r in over])
-
-        operands, _, result = formula.partition("->")
-        signature = f"{', '.join(map(' '.join, operands.split(',')))} -> {' '.join(result)}"
-        return Row("dot", signature, named, einsum(formula), label=label, roundings=4, **more)
-
-    yield dot("matrix product", "ab,bc->ac", over="b", slopes=True)
-    yield dot("two dims", "abc,cdb->ad", over="cb", slopes=True)
-    yield dot("batch", "abc,cad->abd", over="c", slopes=True)
-    yield dot("inner", "a,a->", over="a", slopes=True)
-    yield dot("outer", "a,b->ab", over="", slopes=True)
-    yield dot("pointwise", "ab,ba->ab", over="")
-    yield dot("one tensor", "ab->b", over="a")
-    yield dot("three", "ab,bc,cad->ad", over="bc", slopes=True)
-    yield dot("in all three", "ab,b,bc->ac", over="b", slopes=True)
-    yield dot("skips one", "ab,c,bc->ac", over="b")
-    yield dot("integers", "ab,bc->ac", over="b", values=("integer", "integer"))
-    yield Row("dot", "a b, b c -> a c", lambda d, x, y: x.dot(d.b, y), einsum("ab,bc->ac"), label="method")
-
-
-def random_row(name, **more):
-    key = jax.random.key(7)
-    return Row(name, " -> a b", lambda d: getattr(nt.random, name)(key, f"{d.a}:2 {d.b}:3", **more),
-               lambda xp: getattr(jax.random, name)(key, (2, 3), float, *more.values()), label=str(more or ""))
-
-
-def factory_rows():
-    yield Row("full", " -> a b", lambda d: nt.full(f"{d.a}:2 {d.b}:3", 7), lambda xp: xp.full((2, 3), 7, "int32"))
-    yield Row("zeros", " -> a b", lambda d: nt.zeros(f"{d.a}:2 {d.b}:0"), lambda xp: xp.zeros((2, 0), "float32"))
-    yield Row("ones", " -> a", lambda d: nt.ones(f"{d.a}:2", dtype=jnp.int32), lambda xp: xp.ones(2, "int32"))
-    yield Row("arange", " -> a", lambda d: nt.arange(d.a, 4), lambda xp: xp.arange(4, dtype="int32"))
-    yield Row("one_hot", "a b -> a b c", lambda d, x: nt.one_hot(x, d.c, 3),
-              lambda xp, x: (x[..., None] == xp.arange(3)).astype("float32"), values=("integer",))
-    yield random_row("normal")
-    yield random_row("uniform")
-    yield random_row("uniform", low=-2.0, high=5.0)
-
-
-def index_rows():
-    real_index, three = ("real", "index", "index"), {"a": 3, "b": 3}
-    yield Row("isel", "a b -> a", lambda d, x: x.isel(**{d.b: 1}), lambda xp, x: x[:, 1],
-              sizes=three, slopes=True, label="integer")
-    yield Row("isel", "a b -> a", lambda d, x: x[{d.b: np.int64(-1)}], lambda xp, x: x[:, -1],
-              nonempty="b", label="from the end")
-    yield Row("isel", "a b -> ", lambda d, x: x[{d.b: nt.tensor(2, ""), d.a: jnp.int32(0)}], lambda xp, x: x[0, 2],
-              sizes=three, label="arrays of no axes")
-    for s in (slice(1, 3), slice(None, None, -1), slice(-1, None), slice(5, 9), slice(None, None, 2)):
-        yield Row("isel", "a b -> a b", lambda d, x, s=s: x.isel(**{d.a: s}), lambda xp, x, s=s: x[s],
-                  slopes=s.step == -1, label=str(s))
-    yield Row("isel", "a b, c -> c b", lambda d, x, i: x.isel(**{d.a: i}), lambda xp, x, i: x[i],
-              values=real_index, sizes=three, slopes=True, label="new dim")
-    yield Row("isel", "a b, c d -> c d b", lambda d, x, i: x[{d.a: i}], lambda xp, x, i: x[i],
-              values=real_index, sizes={"a": 3}, label="two new dims")
-    yield Row("isel", "a b c, b -> b c", lambda d, x, i: x.isel(**{d.a: i}),
-              lambda xp, x, i: xp.stack([x[i[k], k] for k in range(3)]),
-              values=real_index, sizes=three, slopes=True, label="shared dim")
-    yield Row("isel", "a b c, d b -> b d c", lambda d, x, i: x.isel(**{d.a: i}),
-              lambda xp, x, i: xp.stack([x[i[:, k], k] for k in range(3)]),
-              values=real_index, sizes=three, label="shared and new")
-    yield Row("isel", "a b, c, c -> c", lambda d, x, i, j: x.isel(**{d.a: i, d.b: j}),
-              lambda xp, x, i, j: x[i, j], values=real_index, sizes=three, label="pairs")
-
-
-def shape_rows():
-    six = {"b": 6}
-    yield Row("split", "a b -> a c d", lambda d, x: x.split(d.b, f"{d.c} {d.d}", **{d.c: 2, d.d: 3}),
-              lambda xp, x: x.reshape(x.shape[0], 2, 3), sizes=six, slopes=True)
-    yield Row("split", "a b -> a c d", lambda d, x: x.split(d.b, [d.c, d.d], **{d.d: 3}),
-              lambda xp, x: x.reshape(x.shape[0], 2, 3), sizes=six, label="one left out")
-    yield Row("split", "a b -> a b c", lambda d, x: x.split(d.b, f"{d.b} {d.c}", **{d.c: 1}),
-              lambda xp, x: x[..., None], nonempty="b", label="keeps its name")
-    yield Row("split", "a b -> a c d", lambda d, x: x.split(d.b, f"{d.c} {d.d}", **{d.c: 0, d.d: 5}),
-              lambda xp, x: x.reshape(x.shape[0], 0, 5), sizes={"b": 0}, label="of size 0")
-    yield Row("merge", "a b c -> d b", lambda d, x: x.merge(f"{d.c} {d.a}", d.d),
-              lambda xp, x: xp.transpose(x, (2, 0, 1)).reshape(x.shape[2] * x.shape[0], x.shape[1]), slopes=True)
-    yield Row("merge", "a b -> a", lambda d, x: x.merge([d.b, d.a], d.a), lambda xp, x: x.T.reshape(-1),
-              label="keeps a name")
-    yield Row("rename", "a b -> c b", lambda d, x: x.rename(**{d.a: d.c}), lambda xp, x: x, slopes=True)
-    yield Row("rename", "a b -> b a", lambda d, x: x.rename(**{d.a: d.b, d.b: d.a}), lambda xp, x: x, label="swap")
-    yield Row("rename", "a b -> c b", lambda d, x: x.order([d.a, d.b]).rename(f"{d.c} ..."), lambda xp, x: x,
-              label="by position")
-    yield Row("order", "a b c -> a b c", lambda d, x: x.order(f"{d.c} ... {d.a}"), lambda xp, x: x, slopes=True)
-    yield Row("to_array", "a b c -> ", lambda d, x: x.to_array(f"{d.c} ... {d.a}"),
-              lambda xp, x: xp.transpose(x, (2, 1, 0)))
-    yield Row("expect", "a b c -> a b c", lambda d, x: x.expect(f"{d.c} ...").expect([d.c, d.a, d.b]),
-              lambda xp, x: x, slopes=True)
-    yield Row("concat", "a b, b a -> a b", lambda d, x, y: nt.concat([x, y], d.a),
-              lambda xp, x, y: xp.concatenate([x, y.T]), slopes=True)
-    yield Row("concat", "a b, c b -> a b", lambda d, x, y: nt.concat([x, y.rename(**{d.c: d.a})], d.a),
-              lambda xp, x, y: xp.concatenate([x, y]), label="two sizes")
-    yield Row("stack", "a b, b a, a b -> a c b", lambda d, x, y, z: nt.stack([x, y, z], d.c),
-              lambda xp, x, y, z: xp.stack([x, y.T, z], 1), slopes=True)
-    yield Row("unstack", "a b -> b", lambda d, x: x.unstack(d.a), lambda xp, x: list(x))
-    yield Row("equal", "a b c -> ", lambda d, x: nt.equal(x, x.order(f"{d.b} ... {d.a}")), lambda xp, x: True)
-    yield Row("equal", "a b -> ", lambda d, x: nt.equal(x, x + 1), lambda xp, x: False, nonempty="a b",
-              label="other values")
-    yield Row("peel", "a b c -> b c a", lambda d, x: nt.vmap(lambda t: t * 2, over=d.b)(x),
-              lambda xp, x: 2 * xp.transpose(x, (1, 2, 0)), nonempty="b")
-    yield Row("name", "a b c -> d b c", lambda d, x: x.peel(d.a).name(d.d), lambda xp, x: x, slopes=True)
-# fmt: on
-
-
-ROWS = [
-    *elementwise_rows(),
-    *reduction_rows(),
-    *along_rows(),
-    *dot_rows(),
-    *factory_rows(),
-    *index_rows(),
-    *shape_rows(),
-]
-TABLES = (along, contract, elementwise, factories, index, reduce, shape)
-EXPORTED = {name for table in TABLES for name in table.__all__} | {
-    name for name, value in vars(random).items() if getattr(value, "__module__", "") == random.__name__
-}
-
-
-def row_id(row):
-    return f"{row.operation} {row.label}".strip()
+ROWS = [row for rule in RULES for row in rows_of(rule)]
 
 
 @st.composite
@@ -415,17 +128,21 @@ def test_gradients_as_the_positional_counterpart(row):
         assert_near(in_roles(g, row.operands[i], names), w, allowed)
 
 
-def test_every_operation_has_a_row():
-    assert {row.operation for row in ROWS} == EXPORTED
+@pytest.mark.parametrize("rule", RULES)
+def test_every_operation_has_a_row(rule):
+    assert {row.operation for row in rows_of(rule)} == set(table(rule).__all__)
 
 
-def test_every_operation_is_public():
-    assert [name for name in EXPORTED if not hasattr(nt.random if hasattr(random, name) else nt, name)] == []
+@pytest.mark.parametrize("rule", RULES)
+def test_every_operation_is_public(rule):
+    place = getattr(nt, rule) if rule in NAMESPACES else nt
+    assert [name for name in table(rule).__all__ if not hasattr(place, name)] == []
 
 
 def test_what_takes_a_tensor_first_is_a_method_too():
-    functions = {"arange", "concat", "equal", "full", "normal", "ones", "stack", "uniform", "where", "zeros"}
-    assert {name for name in EXPORTED if not hasattr(nt.NamedTensor, name)} == functions
+    functions = {"arange", "concat", "equal", "full", "ones", "stack", "where", "zeros"}
+    exported = {name for rule in RULES if rule not in NAMESPACES for name in table(rule).__all__}
+    assert {name for name in exported if not hasattr(nt.NamedTensor, name)} == functions
 
 
 ARITHMETIC = [

@@ -1,0 +1,70 @@
+"""A row of the table of operations, and the values that its operands may have.
+
+A row says which roles ("a b c") its operands and its result have. Hypothesis draws a name for each
+role, a size, and the order in which each operand is stored; the positional counterpart gets the axes
+in the order of the roles, and the result is compared in the order of its roles.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One operation: how it is called by name, and by position."""
+
+    operation: str
+    signature: str  # roles of each operand and of the result, "a b, b c -> a b c"
+    named: Callable  # (names of the roles, *named operands)
+    positional: Callable  # (numpy or jax.numpy, *arrays)
+    _: dataclasses.KW_ONLY
+    values: tuple[str, ...] = ()  # of each operand; "real" where left out
+    sizes: dict[str, int] = dataclasses.field(default_factory=dict)
+    nonempty: str = ""  # roles of which size 0 is not legal
+    slopes: bool = False  # whether it is differentiable
+    roundings: int = 1  # for each element of the operands that a result depends on
+    label: str = ""
+
+    @property
+    def operands(self):
+        return [o for o in self.signature.partition("->")[0].strip().split(", ") if o]
+
+    @property
+    def result(self):
+        return self.signature.partition("->")[2].strip()
+
+    @property
+    def roles(self):
+        return sorted(set(" ".join([*self.operands, self.result]).split()))
+
+    def domain(self, i):
+        return self.values[i] if i < len(self.values) else "real"
+
+
+DOMAINS = {
+    "real": lambda rng, n: rng.uniform(-1, 1, n).astype(np.float32),
+    "positive": lambda rng, n: rng.uniform(0.25, 1, n).astype(np.float32),
+    "low": lambda rng, n: rng.uniform(-0.5, -0.25, n).astype(np.float32),
+    "high": lambda rng, n: rng.uniform(0.25, 0.5, n).astype(np.float32),
+    "integer": lambda rng, n: rng.integers(-3, 4, n).astype(np.int32),
+    "count": lambda rng, n: rng.integers(1, 4, n).astype(np.int32),
+    "bool": lambda rng, n: rng.integers(0, 2, n).astype(bool),
+    "index": lambda rng, n: rng.integers(-3, 3, n).astype(np.int32),
+    "special": lambda rng, n: rng.choice(np.float32([0, 1, np.nan, np.inf, -np.inf]), n),
+}
+DISCRETE = {"integer", "count", "bool", "index"}
+
+
+def same(name):
+    """The function of this name in NumPy, and in jax.numpy where a derivative is asked for."""
+    return lambda xp, *arrays: getattr(xp, name)(*arrays)
+
+
+def jax_only(function):
+    return lambda xp, *arrays: function(*arrays)
+
+
+def einsum(formula):
+    return lambda xp, *arrays: xp.einsum(formula, *arrays)

@@ -35,6 +35,10 @@ def table(rule):
 ROWS = [row for rule in RULES for row in rows_of(rule)]
 
 
+def row_id(row):
+    return f"{row.operation} {row.label}".strip()
+
+
 @st.composite
 def layouts(draw, row):
     """Names and sizes of the roles, and the storage order of each operand."""

@@ -69,6 +69,13 @@ def in_roles(x, roles, names):
     return x.to_array([names[r] for r in roles.split()]) if nt.is_named(x) else x
 
 
+def results_of(row, out, names):
+    """The results of an operation as arrays; where one signature stands for several, they share it."""
+    outs = list(out) if isinstance(out, list | tuple) else [out]
+    results = row.results * len(outs) if len(row.results) == 1 else row.results
+    return [in_roles(x, roles, names) for x, roles in zip(outs, results, strict=True)]
+
+
 def assert_near(got, want, roundings):
     """Equal up to so many roundings of numbers of size 1 (the values of all operands are below 1)."""
     got, want = np.asarray(got), np.asarray(want)
@@ -92,12 +99,9 @@ def test_as_the_positional_counterpart(row):
         arrays = arrays_for(row, sizes)
         got = row.named(SimpleNamespace(**names), *tensors_for(row, names, orders, arrays))
         want = row.positional(np, *arrays)
-        if isinstance(got, list):
-            assert len(got) == len(want)
-        else:
-            got, want = [got], [want]
-        for g, w in zip(got, want, strict=True):
-            assert_near(in_roles(g, row.result, names), w, roundings_of(row, sizes))
+        want = list(want) if isinstance(want, list | tuple) else [want]
+        for g, w in zip(results_of(row, got, names), want, strict=True):
+            assert_near(g, w, roundings_of(row, sizes))
 
     check()
 
@@ -116,10 +120,11 @@ def test_gradients_as_the_positional_counterpart(row):
         return jnp.sum(out * jnp.cos(jnp.arange(out.size, dtype=jnp.float32)).reshape(out.shape))
 
     def named(*operands):
-        return weighted(in_roles(row.named(SimpleNamespace(**names), *operands), row.result, names))
+        return sum(map(weighted, results_of(row, row.named(SimpleNamespace(**names), *operands), names)))
 
     def positional(*operands):
-        return weighted(row.positional(jnp, *operands))
+        out = row.positional(jnp, *operands)
+        return sum(map(weighted, out if isinstance(out, list | tuple) else [out]))
 
     def both(tensors, arrays):
         return [jax.value_and_grad(f, argnums)(*x) for f, x in ((named, tensors), (positional, arrays))]

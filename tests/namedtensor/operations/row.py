@@ -16,7 +16,7 @@ class Row:
     """One operation: how it is called by name, and by position."""
 
     operation: str
-    signature: str  # roles of each operand and of the result, "a b, b c -> a b c"
+    signature: str  # roles of each operand and of each result, "a b, b c -> a b c"
     named: Callable  # (names of the roles, *named operands)
     positional: Callable  # (numpy or jax.numpy, *arrays)
     _: dataclasses.KW_ONLY
@@ -32,12 +32,12 @@ class Row:
         return [o for o in self.signature.partition("->")[0].strip().split(", ") if o]
 
     @property
-    def result(self):
-        return self.signature.partition("->")[2].strip()
+    def results(self):
+        return [r.strip() for r in self.signature.partition("->")[2].split(",")]
 
     @property
     def roles(self):
-        return sorted(set(" ".join([*self.operands, self.result]).split()))
+        return sorted(set(" ".join([*self.operands, *self.results]).split()))
 
     def domain(self, i):
         return self.values[i] if i < len(self.values) else "real"

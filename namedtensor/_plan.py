@@ -15,6 +15,7 @@ from jax.core import Tracer
 
 from namedtensor._dims import Dims, check_sizes, in_transit
 from namedtensor._errors import NamedShapeError, showing
+from namedtensor._strict import is_strict, require_containment, strict
 from namedtensor._tensor import NamedTensor, named, operand
 
 _PLANS = 4096  # a large program has some hundreds; the bound only stops a leak of generated names
@@ -34,14 +35,10 @@ class Body(NamedTuple):
     free: Iterable[str] = ()
 
 
-class _Traced(dict[type, bool]):
-    """Whether arrays of a type are tracers: a look-up, several times faster than `isinstance`."""
-
-    def __missing__(self, kind: type) -> bool:
-        return self.setdefault(kind, issubclass(kind, Tracer))
-
-
-_traced = _Traced()
+@functools.cache
+def _traced(kind: type) -> bool:
+    """Whether arrays of this type are tracers; `isinstance` costs several times as much at each call."""
+    return issubclass(kind, Tracer)
 
 
 class Plan(NamedTuple):
@@ -60,9 +57,10 @@ class Operation:
       rule: ``rule(dims_of_operands, *static) -> Body``.
       parameters: the names of the static arguments, for error messages.
       parse: makes a key of the static arguments as the user wrote them; its errors show the call too.
+      broadcasts: whether its rule unites the names of its operands, which `nt.strict` limits.
     """
 
-    __slots__ = ("name", "parameters", "parse", "rule")
+    __slots__ = ("broadcasts", "name", "parameters", "parse", "rule")
 
     def __init__(
         self,
@@ -72,6 +70,7 @@ class Operation:
         parse: Callable[..., tuple[Hashable, ...]] | None = None,
     ):
         self.name, self.rule, self.parameters, self.parse = name, rule, parameters, parse
+        self.broadcasts = getattr(rule, "broadcasts", False)
 
     def call(self, static: tuple) -> str:
         """The call as the user would write it, for error messages."""
@@ -90,14 +89,15 @@ def _spelled(value: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=_PLANS)
-def plan_for(operation: Operation, names: tuple[Dims, ...], static: tuple[Hashable, ...]) -> Plan:
+def plan_for(operation: Operation, static: tuple[Hashable, ...], *names: Dims) -> Plan:
     """The plan of one operation for operands of these names; raises what the rule raises."""
     body = operation.rule(names, *static)
     run = body.run or (lambda array: array)
 
     def checked(*arrays):
         check_sizes(arrays, names, body.free)
-        return run(*arrays)
+        with strict(False):  # what a body does inside is the library's own affair
+            return run(*arrays)
 
     checked.__name__ = operation.name  # what a profile or a jaxpr shows
     return Plan(jax.jit(checked), checked, body.dims)
@@ -113,15 +113,22 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...]
       NamedShapeError: of the kind that the rule or the sizes call for, with all operands shown.
     """
     try:
-        arrays, names, traced = [], [], False
-        for x in operands:
-            array, there = (x.array, x.dims) if type(x) is NamedTensor else operand(x)
-            arrays.append(array)
-            names.append(there)
-            traced = traced or _traced[type(array)]
         key = static if operation.parse is None else operation.parse(*static)
-        plan = plan_for(operation, tuple(names), key)
-        out = (plan.raw if traced else plan.jitted)(*arrays)
+        if len(operands) == 1 and type(operands[0]) is NamedTensor:  # most calls: no lists to build
+            array = operands[0].array
+            plan = plan_for(operation, key, operands[0].dims)
+            out = (plan.raw if _traced(type(array)) else plan.jitted)(array)
+        else:
+            arrays, names, traced = [], [], False
+            for x in operands:
+                array, there = (x.array, x.dims) if type(x) is NamedTensor else operand(x)
+                arrays.append(array)
+                names.append(there)
+                traced = traced or _traced(type(array))
+            if is_strict.get() and operation.broadcasts:
+                require_containment(names)
+            plan = plan_for(operation, key, *names)
+            out = (plan.raw if traced else plan.jitted)(*arrays)
         if type(plan.dims) is Dims:
             return NamedTensor(out, plan.dims)
         return tuple(map(NamedTensor, out, plan.dims))
@@ -132,7 +139,7 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...]
 def relabel(operation: Operation, x: NamedTensor, static: tuple[Hashable, ...]) -> NamedTensor:
     """Run an operation that changes names alone: the array is not touched."""
     with showing(operation.call(static), x):
-        new = plan_for(operation, (named(x).dims,), static).dims
+        new = plan_for(operation, static, named(x).dims).dims
         if x.array.ndim != len(x.dims):
             raise in_transit(x.array.shape, x.dims)
         return NamedTensor(x.array, new)

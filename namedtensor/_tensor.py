@@ -15,6 +15,8 @@ from jax.core import Tracer
 from namedtensor._dims import Dims, Spec, dims, unknown
 from namedtensor._errors import MissingName, RankMismatch, Unsupported, describe
 
+_NUMBERS = (float, int, bool, complex)  # the commonest operands beside tensors are found first
+_NO_DIMS = Dims()
 _STATISTICS_LIMIT = 1 << 22  # a repr must not move gigabytes: above this many elements no statistics
 
 
@@ -218,10 +220,12 @@ def operand(x: Any) -> tuple[Any, Dims]:
     Raises:
       MissingName: a raw array of one or more axes.
     """
+    if type(x) in _NUMBERS:
+        return x, _NO_DIMS
     if isinstance(x, NamedTensor):
         return x.array, x.dims
     if getattr(x, "ndim", 0) == 0 and not isinstance(x, list | tuple):
-        return x, Dims()
+        return x, _NO_DIMS
     raise MissingName(
         f"{describe(x) if hasattr(x, 'shape') else 'a ' + type(x).__name__} has no names.",
         "Name its axes: nt.tensor(array, 'batch ...').",

@@ -30,4 +30,5 @@ def broadcasting(positional: Callable[..., Any]) -> Callable[..., Body]:
             target,
         )
 
+    rule.broadcasts = True  # type: ignore[attr-defined]  (read by Operation)
     return rule

@@ -26,20 +26,21 @@ def operator(name: str, function: Callable[..., Any], *, reflected: bool = True)
 
     @functools.wraps(function)
     def forward(x: NamedTensor, other: Any) -> NamedTensor:
-        return function(x, other) if _is_operand(other) else NotImplemented
+        return function(x, other) if _is_operand(type(other)) else NotImplemented
 
     @functools.wraps(function)
     def backward(x: NamedTensor, other: Any) -> NamedTensor:
-        return function(other, x) if _is_operand(other) else NotImplemented
+        return function(other, x) if _is_operand(type(other)) else NotImplemented
 
     setattr(NamedTensor, f"__{name}__", forward)
     if reflected:
         setattr(NamedTensor, f"__r{name}__", backward)
 
 
-def _is_operand(x: Any) -> bool:
+@functools.cache
+def _is_operand(kind: type) -> bool:
     """Numbers and arrays are ours to accept or refuse; another type may define the operation itself."""
-    return isinstance(x, NamedTensor | int | float | complex | list | tuple) or hasattr(x, "__array__")
+    return issubclass(kind, NamedTensor | int | float | complex | list | tuple) or hasattr(kind, "__array__")
 
 
 def attach(name: str, function: Any) -> None:

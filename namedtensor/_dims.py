@@ -5,14 +5,17 @@ JAX's own caches find an equal key by comparing pointers. The rules here (`union
 `pattern` ...) are the whole of name inference: the operations only choose among them.
 """
 
+import contextlib
 import functools
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from namedtensor._errors import (
     BadPattern,
     DuplicateDim,
     InvalidName,
+    MissingDim,
     RankMismatch,
     SizeMismatch,
     UnknownDim,
@@ -20,6 +23,7 @@ from namedtensor._errors import (
 )
 
 Spec = str | Iterable[str]  # "batch embed", or a sequence of names
+Sizes = str | Mapping[str, int]  # "batch:8 embed:64", or a mapping
 
 
 class Dims(tuple[str, ...]):
@@ -80,16 +84,34 @@ def dims(spec: Spec) -> Dims:
         return spec
     if isinstance(spec, str):
         return _parse(spec)
+    if not isinstance(spec, Iterable) or isinstance(spec, Mapping) or hasattr(spec, "dtype"):
+        raise InvalidName(f"{spec!r} is not a list of names.", "Write 'batch embed', or ['batch', 'embed'].")
     return _distinct([check_name(n) for n in spec])
 
 
-def sized(spec: str) -> tuple[Dims, tuple[int, ...]]:
-    """Names and sizes of ``"batch:8 embed:64"``, which factories take."""
-    parts = [part.partition(":") for part in spec.replace(",", " ").split()]
+def sized(spec: Sizes) -> tuple[Dims, tuple[int, ...]]:
+    """Names and sizes of ``"batch:8 embed:64"`` or ``{"batch": 8, "embed": 64}``, which factories take."""
+    if isinstance(spec, str):
+        return _parse_sizes(spec)
+    if not isinstance(spec, Mapping):
+        raise BadPattern(f"{spec!r} has no names.", "Write 'batch:8 embed:64', or {'batch': 8, 'embed': 64}.")
+    return dims(list(spec)), tuple(_size(name, size) for name, size in spec.items())
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse_sizes(text: str) -> tuple[Dims, tuple[int, ...]]:
+    parts = [part.partition(":") for part in text.replace(",", " ").split()]
     for name, _, size in parts:
         if not size.isdecimal():
-            raise BadPattern(f"{name!r} has no size in {spec!r}.", f"Write it as '{name}:8'.")
+            raise BadPattern(f"{name!r} has no size in {text!r}.", f"Write it as '{name}:8'.")
     return dims([name for name, _, _ in parts]), tuple(int(size) for _, _, size in parts)
+
+
+def _size(name: str, size: Any) -> int:
+    with contextlib.suppress(TypeError):  # a traced size is no index either
+        if operator.index(size) >= 0:
+            return operator.index(size)
+    raise BadPattern(f"the size of {name!r} is {size!r}.", f"Give a number that is known: {{{name!r}: 8}}.")
 
 
 def unknown(name: str, there: Iterable[str]) -> UnknownDim:
@@ -141,32 +163,46 @@ def pattern(spec: Spec, there: Dims) -> Dims:
     """``"batch ... embed"`` against ``there``: the dots stand for all other names, in order.
 
     Raises:
-      BadPattern: more than one ``...``, or names left over and no ``...``.
+      BadPattern: more than one ``...``.
+      MissingDim: names left out and no ``...``.
       UnknownDim: a name that is not there.
     """
     parts = spec.split() if isinstance(spec, str) else list(spec)
-    named = require(there, [p for p in parts if p != "..."])
-    rest = without(there, named)
+    listed = dims([p for p in parts if p != "..."])
+    rest = without(there, listed)
     if parts.count("...") > 1:
         raise BadPattern(
             f"'...' stands twice in {' '.join(parts)!r}.", "Once is enough: it takes all names not listed."
         )
+    if rest and "..." not in parts:
+        raise _left_out(listed, rest, there)
+    named = require(there, listed)
     if "..." not in parts:
-        if rest:
-            raise BadPattern(
-                f"{' '.join(parts)!r} leaves out '{rest}'.",
-                f"List all names, or write '{' '.join(parts)} ...'.",
-            )
         return named
     at = parts.index("...")
     return Dims([*named[:at], *rest, *named[at:]])
 
 
+def _left_out(listed: Dims, rest: Dims, there: Dims) -> MissingDim:
+    """The error for names that are not listed; a name that is listed and not there may be meant for one."""
+    strays = without(listed, there)
+    if not strays:
+        return MissingDim(f"'{listed}' leaves out '{rest}'.", f"List all names, or write '{listed} ...'.")
+    return MissingDim(
+        f"'{listed}' leaves out '{rest}', and there is no dim {strays[0]!r}.", near_miss(strays[0], rest)
+    )
+
+
 def in_transit(shape: Sequence[int], names: Dims) -> RankMismatch:
     """The error for an array whose axes are not the ones that its names say."""
+    there = f"the array has {len(shape)} axes {tuple(shape)} and {len(names)} names '{names}': "
+    if len(shape) < len(names):
+        return RankMismatch(
+            there + "a positional transformation such as jax.vmap or jax.lax.scan took an axis away.",
+            "Use nt.vmap(f, over='...') or nt.scan(..., over='...'), or peel the dim before: x.peel('...').",
+        )
     return RankMismatch(
-        f"the array has {len(shape)} axes {tuple(shape)} and {len(names)} names '{names}': "
-        "it is in transit through a positional transformation such as jax.vmap.",
+        there + "it is in transit through a positional transformation such as jax.vmap.",
         "Use nt.vmap(f, over='...'), or give the leading axis a name: y.name('...').",
     )
 

@@ -111,7 +111,7 @@ def describe(x: Any) -> str:
     """``f32[batch:8 embed:64]`` for a named tensor, ``f32[8, 64]`` for an array."""
     dims = getattr(x, "dims", None)
     array = x.array if dims is not None else x
-    if not hasattr(array, "shape"):
+    if not hasattr(array, "shape") or isinstance(array, type):
         return repr(array) if isinstance(array, int | float | complex | str) else str(type(array).__name__)
     sizes = tuple(array.shape)
     if dims is None:

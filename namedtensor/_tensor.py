@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from namedtensor._dims import Dims, Spec, dims, unknown
+from namedtensor._dims import Dims, Spec, dims, in_transit, unknown
 from namedtensor._errors import MissingName, RankMismatch, Unsupported, describe
 
 _NUMBERS = (float, int, bool, complex)  # the commonest operands beside tensors are found first
@@ -95,11 +95,15 @@ class NamedTensor:
         def __gt__(self, other: Any) -> "NamedTensor": ...
         def __ge__(self, other: Any) -> "NamedTensor": ...
         def __getitem__(self, index: Any) -> "NamedTensor": ...
+        def __class_getitem__(cls, names: Any) -> Any: ...  # Named["batch seq"] in annotations
 
     @property
     def shape(self) -> Shape:
         """Sizes by name."""
-        return Shape(dict(zip(self.dims, self.array.shape[self.array.ndim - len(self.dims) :], strict=True)))
+        sizes = self.array.shape
+        if len(sizes) < len(self.dims):
+            raise in_transit(sizes, self.dims)
+        return Shape(dict(zip(self.dims, sizes[len(sizes) - len(self.dims) :], strict=True)))
 
     @property
     def dtype(self) -> Any:
@@ -156,6 +160,8 @@ jax.tree_util.register_dataclass(NamedTensor, data_fields=["array"], meta_fields
 def _statistics(array: Any) -> str:
     if isinstance(array, Tracer):
         return " (traced)"
+    if isinstance(array, jax.Array) and array.is_deleted():
+        return " (deleted)"  # donated to a compiled function
     is_key = isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
     if not isinstance(array, jax.Array) or is_key or array.size == 0 or array.size > _STATISTICS_LIMIT:
         return ""
@@ -202,16 +208,28 @@ def tensor(array: Any, names: Spec, *, dtype: Any = None) -> NamedTensor:
     """
     there = dims(names)
     if isinstance(array, NamedTensor):
+        if array.dims is there and dtype in (None, array.dtype):
+            return array
         raise Unsupported(
             f"{describe(array)} has names already.", f"To rename: x.rename({str(there)!r})."
         ).within("nt.tensor", [array])
-    array = jnp.asarray(array, dtype=dtype)
+    array = _as_array(array, dtype)
     if array.ndim != len(there):
         raise RankMismatch(
             f"the array has {array.ndim} axes {array.shape}, there are {len(there)} names '{there}'.",
             "Name each axis once.",
         ).within(f"nt.tensor({str(there)!r})", [array])
     return NamedTensor(array, there)
+
+
+def _as_array(values: Any, dtype: Any) -> Any:
+    try:
+        return jnp.asarray(values, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise Unsupported(
+            f"JAX makes no array of a {type(values).__name__}: {reason}", "Give an array, or nested lists of numbers."
+        ).within("nt.tensor", []) from error
 
 
 def operand(x: Any) -> tuple[Any, Dims]:
@@ -224,12 +242,17 @@ def operand(x: Any) -> tuple[Any, Dims]:
         return x, _NO_DIMS
     if isinstance(x, NamedTensor):
         return x.array, x.dims
-    if getattr(x, "ndim", 0) == 0 and not isinstance(x, list | tuple):
+    if getattr(x, "ndim", None) == 0 or isinstance(x, int | float | complex):  # JAX subclasses numbers
         return x, _NO_DIMS
-    raise MissingName(
-        f"{describe(x) if hasattr(x, 'shape') else 'a ' + type(x).__name__} has no names.",
-        "Name its axes: nt.tensor(array, 'batch ...').",
-    )
+    raise _nameless(x)
+
+
+def _nameless(x: Any) -> MissingName:
+    """The error for what is no named tensor."""
+    if hasattr(x, "shape") or isinstance(x, list | tuple):
+        what = describe(x) if hasattr(x, "shape") else f"a {type(x).__name__}"
+        return MissingName(f"{what} has no names.", "Name its axes: nt.tensor(array, 'batch ...').")
+    return MissingName(f"{x!r} is neither a named tensor nor a number.", "Give one: nt.tensor(array, 'batch ...').")
 
 
 def named(x: Any) -> NamedTensor:
@@ -239,7 +262,7 @@ def named(x: Any) -> NamedTensor:
       MissingName: a raw array.
     """
     if not isinstance(x, NamedTensor):
-        raise MissingName(f"{describe(x)} has no names.", "Name its axes: nt.tensor(array, 'batch ...').")
+        raise _nameless(x)
     return x
 
 

@@ -16,13 +16,16 @@ LONGEST = 400
 LAYERS = [
     ("_errors",),
     ("_dims",),
-    ("_tensor",),
+    ("_strict", "_tensor"),
     ("_plan",),
     ("ops",),
-    ("interpreter", "nn", "transforms", "datasets"),
+    ("_signature", "_lift", "_wrap"),
+    ("interpreter", "nn", "transforms", "sharding", "datasets"),
+    ("interop", "testing", "typing", "viz", "display"),
     ("models",),
 ]
 OPTIONAL = {"matplotlib", "ipywidgets", "traitlets", "sklearn", "optax", "tqdm", "platformdirs", "scipy"}
+OPTIONAL |= {"safetensors", "treescope", "xarray"}
 
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:
@@ -115,6 +118,9 @@ def test_dependencies_have_their_reason():
         ("platformdirs", "from namedtensor.models import digits_cnn as m; m.load()", "models"),
         ("matplotlib", "from captum_lite import viz", "lab"),
         ("ipywidgets", "from captum_lite import widgets", "lab"),
+        ("matplotlib", "import namedtensor as nt; nt.ones('a:2').plot()", "lab"),
+        ("safetensors", "import namedtensor as nt; nt.save('a.safetensors', {})", "interop"),
+        ("xarray", "import namedtensor as nt; nt.interop.from_xarray(None)", "interop"),
     ],
 )
 def test_a_missing_package_says_how_to_install_it(missing, statement, extra):

@@ -17,7 +17,7 @@ _TRANSFORM = re.compile(r"\w+\(([^()]*)\)")  # vmap(jvp(encoder)) is the scope e
 _PACKAGE = Path(__file__).parents[1]
 _NOT_THE_USERS = (
     str(Path(jax.__file__).parent),
-    *(str(_PACKAGE / part) for part in ("interpreter", "ops", "nn", "transforms.py", "_plan.py")),
+    *(str(_PACKAGE / part) for part in ("interpreter", "ops", "nn", "transforms", "sharding.py", "_plan.py")),
     str(_PACKAGE.parent / "captum_lite"),
 )
 

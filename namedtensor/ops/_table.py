@@ -7,6 +7,8 @@ from typing import Any
 
 from namedtensor._tensor import NamedTensor
 
+_BUILDERS = "namedtensor.ops._build"
+
 
 def named_function(function: Callable[..., Any], name: str, rule: str) -> Callable[..., Any]:
     """``function`` under the name of its table line, documented by what it does to the names."""
@@ -18,6 +20,12 @@ def named_function(function: Callable[..., Any], name: str, rule: str) -> Callab
 def method(function: Callable[..., Any]) -> Callable[..., Any]:
     """Offer ``function(x, ...)`` as ``x.function(...)`` too."""
     setattr(NamedTensor, function.__name__, function)
+    return function
+
+
+def alias(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function under a second name that JAX has for it; ``__name__`` stays the first one."""
+    setattr(NamedTensor, name, function)
     return function
 
 
@@ -51,6 +59,9 @@ def attach(name: str, function: Any) -> None:
 def public(namespace: dict[str, Any]) -> list[str]:
     """The functions that a table module defines: its ``__all__``, so a new line is exported by itself."""
     here = namespace["__name__"]
+    for function in namespace.values():
+        if getattr(function, "__module__", "") == _BUILDERS and hasattr(function, "__signature__"):
+            function.__module__ = here  # a line belongs to its table, not to the builder that made it
     return [
         k
         for k, v in namespace.items()

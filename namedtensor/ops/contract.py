@@ -1,14 +1,22 @@
-"""Rule C: a contraction sums products over names; shared names that stay are batch dims."""
+"""Rule C: a contraction sums products over names; shared names that stay are batch dims.
 
+Two tensors are one `lax.dot_general`, with no transpose: the result is stored as it comes out, since
+storage order never matters. More than two are multiplied pairwise, in the order of the fewest FLOPs.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from namedtensor._dims import Dims, Spec, dims, require, union, without
 from namedtensor._errors import BadPattern, MissingDim
 from namedtensor._plan import Body, Operation, run
 from namedtensor._tensor import NamedTensor
+from namedtensor.ops._align import align
 from namedtensor.ops._table import attach
 
 
@@ -19,6 +27,87 @@ def _pair(a: Dims, b: Dims, over: Dims) -> tuple[Any, Dims]:
     batch = [d for d in shared if d not in over]
     numbers = tuple(([a.index(d) for d in which], [b.index(d) for d in which]) for which in (gone, batch))
     return numbers, Dims([*batch, *without(a, shared), *without(b, shared)])
+
+
+def _path(names: Sequence[Dims], keep: Dims, shapes: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The pairs to multiply, in the order of the fewest FLOPs (the search of opt_einsum)."""
+    if len(names) < 3:
+        return [(0, 1)] * (len(names) - 1)
+    letters = {d: chr(0x4E00 + i) for i, d in enumerate(union(*names))}  # more than the alphabet has
+    spelled = ["".join(letters[d] for d in there) for there in (*names, keep)]
+    formula = f"{','.join(spelled[:-1])}->{spelled[-1]}"
+    # stand-ins for the tensors, of no memory: a path depends on shapes alone
+    return jnp.einsum_path(formula, *[np.broadcast_to(np.float32(0), s) for s in shapes])[0]
+
+
+def _left_to_right(count: int) -> list[tuple[int, int]]:
+    """The pairs in the order in which the operands are written."""
+    return [(0, 1), *[(last, 0) for last in range(count - 2, 0, -1)]] if count > 1 else []
+
+
+def _steps(
+    names: Sequence[Dims], keep: Dims, path: Sequence[tuple[int, ...]], wanted: Dims | None = None
+) -> tuple[list[tuple[int, int, Any]], Dims]:
+    """``(left, right, dimension numbers)`` of each pair of the path, and the names of the last product.
+
+    A pair is taken out of the list of operands, and its product put at the end.
+    """
+    operands, steps = list(names), []
+    for left, right in path:
+        a, b = operands[left], operands[right]
+        operands = [d for i, d in enumerate(operands) if i not in (left, right)]
+        over = without(union(a, b), union(keep, *operands))
+        numbers, product = _pair(a, b, over)
+        if (
+            not operands and wanted is not None and product is not wanted
+        ):  # the other way round may save a transpose
+            (left, right), (numbers, product) = (right, left), _pair(b, a, over)
+        steps.append((left, right, numbers))
+        operands.append(product)
+    return steps, operands[0]
+
+
+def _alone(there: Dims, factors: Sequence[Dims], keep: Dims) -> Dims:
+    """The names that are summed and that one operand alone has: they go before it is multiplied."""
+    return Dims(d for d in there if d not in keep and sum(d in other for other in factors) == 1)
+
+
+def contraction(
+    names: tuple[Dims, ...], keep: Dims, precision: Any, preferred_element_type: Any
+) -> tuple[Callable[..., Any], Dims]:
+    """The body that sums the product of all operands over the names that are not kept, and its names."""
+    factors = [there for there in names if there]
+    alone = [_alone(there, factors, keep) for there in factors]
+    reduced = [without(there, gone) for there, gone in zip(factors, alone, strict=True)]
+    # The best order depends on sizes and the names must not: they are those of left to right.
+    result = _steps(reduced, keep, _left_to_right(len(reduced)))[1] if factors else Dims()
+
+    def summed(array, there, gone):
+        axes = tuple(there.index(d) for d in gone)
+        return jnp.sum(array, axes, dtype=preferred_element_type) if gone else array
+
+    def multiply(left, right, how):
+        dtype = jnp.result_type(left, right)
+        left, right = jnp.asarray(left, dtype), jnp.asarray(right, dtype)
+        return jax.lax.dot_general(
+            left, right, how, precision=precision, preferred_element_type=preferred_element_type
+        )
+
+    def contract(*arrays):
+        dtype = jnp.result_type(*arrays)
+        numbers = [jnp.asarray(a, dtype) for a, there in zip(arrays, names, strict=True) if not there]
+        tensors = [jnp.asarray(a, dtype) for a, there in zip(arrays, names, strict=True) if there]
+        tensors = [summed(*each) for each in zip(tensors, factors, alone, strict=True)]
+        if tensors:
+            path = _path(reduced, keep, [t.shape for t in tensors])
+            steps, there = _steps(reduced, keep, path, result)
+            for left, right, how in steps:
+                product = multiply(tensors[left], tensors[right], how)
+                tensors = [*[t for i, t in enumerate(tensors) if i not in (left, right)], product]
+            numbers.insert(0, align(tensors[0], there, result))
+        return functools.reduce(jnp.multiply, numbers)
+
+    return contract, result
 
 
 def _require_shared(names: tuple[Dims, ...], over: Dims) -> None:
@@ -34,38 +123,34 @@ def _require_shared(names: tuple[Dims, ...], over: Dims) -> None:
             )
 
 
-def _rule(names: tuple[Dims, ...], over: Dims, precision: Any) -> Body:
+def _rule(names: tuple[Dims, ...], over: Dims, precision: Any, preferred_element_type: Any) -> Body:
     _require_shared(names, over)
-    there, steps = names[0], []
-    for i, right in enumerate(names[1:], start=1):
-        needed_later = union(Dims(), *names[i + 1 :])
-        numbers, there = _pair(there, right, without(over, needed_later))
-        steps.append(numbers)
-    alone = tuple(there.index(d) for d in over if d in there)
-
-    def contract(*arrays):
-        dtype = jnp.result_type(*arrays)
-        left, *rest = [jnp.asarray(a, dtype) for a in arrays]
-        for numbers, right in zip(steps, rest, strict=True):
-            left = jax.lax.dot_general(left, right, numbers, precision=precision)
-        return left.sum(alone) if alone else left
-
-    return Body(contract, without(there, over))
+    return Body(*contraction(names, without(union(*names), over), precision, preferred_element_type))
 
 
-_dot = Operation("dot", _rule, ("over",), lambda over, precision: (dims(over), precision))
+def numerics(precision: Any, preferred_element_type: Any) -> tuple[Any, Any]:
+    """What `jax.lax.dot_general` is told about rounding, as a key."""
+    precision = tuple(precision) if isinstance(precision, list) else precision
+    return precision, None if preferred_element_type is None else jnp.dtype(preferred_element_type)
 
 
-def dot(*tensors: NamedTensor, over: Spec, precision: Any = None) -> NamedTensor:
+_dot = Operation("dot", _rule, ("over",), lambda over, *how: (dims(over), *numerics(*how)))
+
+
+def dot(*tensors: Any, over: Spec, precision: Any = None, preferred_element_type: Any = None) -> NamedTensor:
     """Sum of products over the dims ``over``.
 
     ``out[rest] = sum over ``over`` of the product of all tensors``. Names that two tensors share and
-    that are not in ``over`` are matched pointwise, as the batch dims of a matrix product.
+    that are not in ``over`` are matched pointwise, as the batch dims of a matrix product. So it is
+    matmul, tensordot, inner, outer (``over=""``) and vdot, in one. More than two tensors are
+    multiplied in the order of the fewest operations.
 
     Args:
-      *tensors: two or more named tensors (one is summed).
+      *tensors: two or more named tensors (one is summed); numbers multiply the result.
       over: the dims to sum over; each must be a dim of at least two of the tensors.
       precision: passed to `jax.lax.dot_general`.
+      preferred_element_type: the dtype to add up in, and of the result, such as ``jnp.int32`` for
+        small integers.
 
     Returns:
       A tensor with the union of the names, less ``over``.
@@ -81,12 +166,14 @@ def dot(*tensors: NamedTensor, over: Spec, precision: Any = None) -> NamedTensor
       >>> nt.dot(x, w, over="embed").shape
       Shape(batch:2 ff:4)
     """
-    return run(_dot, tensors, (over, precision))
+    return run(_dot, tensors, (over, precision, preferred_element_type))
 
 
-def _dot_method(x: NamedTensor, over: Spec, *others: NamedTensor, precision: Any = None) -> NamedTensor:
+def _dot_method(
+    x: NamedTensor, over: Spec, *others: Any, precision: Any = None, preferred_element_type: Any = None
+) -> NamedTensor:
     """``x.dot("embed", w)`` is ``nt.dot(x, w, over="embed")``."""
-    return dot(x, *others, over=over, precision=precision)
+    return dot(x, *others, over=over, precision=precision, preferred_element_type=preferred_element_type)
 
 
 attach("dot", _dot_method)

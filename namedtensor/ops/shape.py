@@ -1,32 +1,32 @@
-"""Rule S: the names themselves change: split, merge, rename, order, concatenate, stack."""
+"""Rule S: dims split, merge, appear and disappear; and the way through positional transformations."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+from jax import lax
 
-from namedtensor._dims import Dims, Spec, axis_of, dims, pattern, require, require_new, without
-from namedtensor._errors import (
-    BadPattern,
-    DimMismatch,
-    NamedShapeError,
-    RankMismatch,
-    SizeMismatch,
-    Unsupported,
-    showing,
+from namedtensor._dims import (
+    Dims,
+    Sizes,
+    Spec,
+    axis_of,
+    check_name,
+    dims,
+    require,
+    require_new,
+    sized,
+    union,
+    without,
 )
-from namedtensor._plan import Body, Operation, relabel, run
+from namedtensor._errors import BadPattern, SizeMismatch, Unsupported, showing
+from namedtensor._plan import Body, Operation, run
 from namedtensor._tensor import NamedTensor, named, operand
 from namedtensor.ops._align import align
+from namedtensor.ops._static import whole
 from namedtensor.ops._table import method, public
 from namedtensor.ops.elementwise import equal_to
-
-
-def _order_rule(names: tuple[Dims, ...], spec: Dims) -> Body:
-    target = pattern(spec, names[0])
-    return Body(lambda array: align(array, names[0], target), target)
+from namedtensor.ops.rename import order
 
 
 def _split_rule(names: tuple[Dims, ...], dim: str, into: Dims, given: tuple[tuple[str, int], ...]) -> Body:
@@ -37,6 +37,8 @@ def _split_rule(names: tuple[Dims, ...], dim: str, into: Dims, given: tuple[tupl
     rest = without(there, [dim])
     for new in into:
         require_new(rest, new)
+    if not into:
+        raise BadPattern("there is nothing to split into.", f"To drop a dim of size 1: x.squeeze({dim!r}).")
     if sizes.count(None) > 1:
         unsized = [d for d, n in zip(into, sizes, strict=True) if n is None]
         raise BadPattern(f"the sizes of {unsized} are not known.", f"Give all but one: {unsized[0]}=8.")
@@ -58,6 +60,10 @@ def _fill(dim: str, size: int, into: Dims, sizes: tuple[int | None, ...]) -> tup
     return tuple(size // known if n is None else n for n in sizes)
 
 
+def _parse_split(dim: str, into: Spec, sizes: dict[str, Any]) -> tuple:
+    return check_name(dim), dims(into), tuple((d, whole(n, d)) for d, n in sizes.items())
+
+
 def _merge_rule(names: tuple[Dims, ...], parts: Dims, into: str) -> Body:
     (there,) = names
     require(there, parts)
@@ -76,89 +82,67 @@ def _merge_rule(names: tuple[Dims, ...], parts: Dims, into: str) -> Body:
     return Body(merge, Dims([*rest[:first], into, *rest[first:]]))
 
 
-def _rename_rule(names: tuple[Dims, ...], old: Dims, new: tuple[str, ...]) -> Body:
+def _expand_rule(names: tuple[Dims, ...], new: Dims, sizes: tuple[int, ...]) -> Body:
     (there,) = names
-    mapping: dict[str, str] = dict(zip(require(there, old), new, strict=True))
-    return Body(None, dims([mapping.get(d, d) for d in there]))
+    target = Dims([*without(new, there), *there])
+    wanted = dict(zip(new, sizes, strict=True))
+
+    def expand(array):
+        array = jnp.asarray(array)
+        found = dict(zip(there, array.shape, strict=True))
+        for dim, size in found.items():
+            if wanted.get(dim, size) != size:
+                raise SizeMismatch(
+                    f"{dim!r} is there and is {size}, not {wanted[dim]}.",
+                    f"Size 1 never stretches: drop it first, x.squeeze({dim!r}).",
+                )
+        shape = tuple({**wanted, **found}[d] for d in target)
+        return lax.broadcast_in_dim(array, shape, tuple(range(len(target) - len(there), len(target))))
+
+    return Body(expand, target)
 
 
-def _reposition_rule(names: tuple[Dims, ...], spec: tuple[str, ...]) -> Body:
+def _squeeze_rule(names: tuple[Dims, ...], over: Dims) -> Body:
     (there,) = names
-    dots = spec.count("...")
-    if dots > 1:
-        raise BadPattern(
-            f"'...' stands twice in {' '.join(spec)!r}.", "Once is enough: it takes all names not listed."
-        )
-    if (len(spec) - dots > len(there)) or (not dots and len(spec) != len(there)):
-        raise RankMismatch(
-            f"{' '.join(spec)!r} names {len(spec) - dots} axes, there are {len(there)}: '{there}'.",
-            "Use '...' once for the axes that keep their names, or rename by name: x.rename(old='new').",
-        )
-    if not dots:
-        return Body(None, dims(spec))
-    at = spec.index("...")
-    kept = there[at : len(there) - (len(spec) - at - 1)]
-    return Body(None, dims([*spec[:at], *kept, *spec[at + 1 :]]))
+    axes = tuple(there.index(d) for d in require(there, over))
+
+    def squeeze(array):
+        for axis in axes:
+            if array.shape[axis] != 1:
+                raise SizeMismatch(
+                    f"{there[axis]!r} is {array.shape[axis]}, and only a dim of size 1 can be dropped.",
+                    f"Select a position, x.isel({there[axis]}=0), or reduce it, x.sum({there[axis]!r}).",
+                )
+        return lax.squeeze(array, axes)
+
+    return Body(squeeze, without(there, over))
 
 
-def _expect_rule(names: tuple[Dims, ...], spec: tuple[str, ...]) -> Body:
-    try:
-        pattern(spec, names[0])
-    except NamedShapeError as error:
-        raise DimMismatch(f"expected '{' '.join(spec)}', there is '{names[0]}'.", error.advice) from None
-    return Body(None, names[0])
+def _broadcast_rule(names: tuple[Dims, ...]) -> Body:
+    if not names:
+        raise BadPattern("there is nothing to broadcast.", "Write nt.broadcast(x, y).")
+    target = union(*names)
+
+    def broadcast(*arrays):
+        aligned = [align(jnp.asarray(a), d, target) for a, d in zip(arrays, names, strict=True)]
+        shape = jnp.broadcast_shapes(*[a.shape for a in aligned])
+        # a number has no axes to line up, so each is told which of the axes it has
+        return tuple(lax.broadcast_in_dim(a, shape, tuple(range(a.ndim))) for a in aligned)
+
+    return Body(broadcast, (target,) * len(names))
 
 
-_order = Operation("order", _order_rule, ("pattern",))
-_split = Operation("split", _split_rule, ("dim", "into"), lambda dim, into, sizes: (dim, dims(into), sizes))
-_merge = Operation("merge", _merge_rule, ("dims", "into"), lambda parts, into: (dims(parts), into))
-_rename = Operation("rename", _rename_rule, ("old", "new"))
-_reposition = Operation("rename", _reposition_rule, ("pattern",))
-_expect = Operation("expect", _expect_rule, ("pattern",))
-
-
-def _parts(spec: Spec) -> tuple[str, ...]:
-    return tuple(spec.split()) if isinstance(spec, str) else tuple(spec)
-
-
-@method
-def order(x: NamedTensor, spec: Spec) -> NamedTensor:
-    """Set the order in which the axes are stored; it never changes a result.
-
-    Args:
-      x: a tensor.
-      spec: all names, or some and ``...`` for the others: ``"batch ... embed"``.
-
-    Raises:
-      BadPattern: names left out and no ``...``.
-      UnknownDim: a name that ``x`` lacks.
-    """
-    return run(_order, (x,), (_parts(spec),))
+_split = Operation("split", _split_rule, ("dim", "into"), _parse_split)
+_merge = Operation(
+    "merge", _merge_rule, ("dims", "into"), lambda parts, into: (dims(parts), check_name(into))
+)
+_expand = Operation("expand", _expand_rule, ("shape",), sized)
+_squeeze = Operation("squeeze", _squeeze_rule, ("over",), lambda over: (dims(over),))
+_broadcast = Operation("broadcast", _broadcast_rule)
 
 
 @method
-def to_array(x: NamedTensor, spec: Spec) -> jax.Array:
-    """The array with its axes in the given order: the explicit way out to positional code.
-
-    Raises:
-      BadPattern: names left out and no ``...``.
-      UnknownDim: a name that ``x`` lacks.
-    """
-    return order(x, spec).array
-
-
-@method
-def expect(x: NamedTensor, spec: Spec) -> NamedTensor:
-    """``x`` itself, once its names are found to be ``spec`` (in any order; ``...`` for any others).
-
-    Raises:
-      DimMismatch: the names differ.
-    """
-    return relabel(_expect, x, (_parts(spec),))
-
-
-@method
-def split(x: NamedTensor, dim: str, into: Spec, **sizes: int) -> NamedTensor:
+def split(x: NamedTensor, dim: str, into: Spec, /, **sizes: int) -> NamedTensor:
     """Split one dim into several, the first of them the slowest.
 
     Args:
@@ -176,12 +160,14 @@ def split(x: NamedTensor, dim: str, into: Spec, **sizes: int) -> NamedTensor:
       >>> nt.ones("seq:4 embed:6").split("embed", "head key", head=2).shape
       Shape(seq:4 head:2 key:3)
     """
-    return run(_split, (x,), (dim, into, tuple(sizes.items())))
+    return run(_split, (x,), (dim, into, sizes))
 
 
 @method
 def merge(x: NamedTensor, parts: Spec, into: str) -> NamedTensor:
     """Merge dims, in the order listed, into one: the inverse of `split`.
+
+    The order has to be listed, also for all dims: the order of storage never changes a result.
 
     Raises:
       UnknownDim: a dim that ``x`` lacks.
@@ -196,92 +182,67 @@ def merge(x: NamedTensor, parts: Spec, into: str) -> NamedTensor:
 
 
 @method
-def rename(x: NamedTensor, spec: Spec | None = None, /, **names: str) -> NamedTensor:
-    """Rename dims by name, ``x.rename(seq="kseq")``, or all by position, ``x.rename("batch ... width")``.
+def expand(x: Any, shape: Sizes) -> NamedTensor:
+    """Repeat ``x`` along new dims, which are stored first; ``"new:1"`` adds a dim of one.
+
+    Args:
+      x: a tensor or a number.
+      shape: the new dims, ``"batch:8 head:2"`` or ``{"batch": 8, "head": 2}``; one that ``x`` has must
+        have its size.
 
     Raises:
-      UnknownDim: an old name that ``x`` lacks.
-      DuplicateDim: two dims would have one name.
-      RankMismatch: by position, not as many names as axes.
+      SizeMismatch: a dim of ``x`` has another size. Size 1 never stretches.
+
+    Example:
+      >>> import namedtensor as nt
+      >>> nt.ones("embed:4").expand("batch:8").shape
+      Shape(batch:8 embed:4)
     """
-    if spec is not None and names:
-        raise BadPattern("names are given by position and by keyword.", "Write one of the two.")
-    if spec is not None:
-        return relabel(_reposition, x, (_parts(spec),))
-    return relabel(_rename, x, (Dims(names), tuple(names.values())))
-
-
-def _same_names(names: tuple[Dims, ...]) -> Dims:
-    """The names that all operands have."""
-    if not names:
-        raise BadPattern("there is no tensor to join.", "Give a list of at least one.")
-    for other in names[1:]:
-        if set(other) != set(names[0]):
-            raise DimMismatch(
-                f"'{names[0]}' and '{other}' are not the same names.", "Rename or reduce the others first."
-            )
-    return names[0]
-
-
-def _concat_rule(names: tuple[Dims, ...], dim: str) -> Body:
-    first = _same_names(names)
-    axis = axis_of(first, dim)
-    return Body(
-        lambda *arrays: jnp.concatenate(
-            [align(a, d, first) for a, d in zip(arrays, names, strict=True)], axis
-        ),
-        first,
-        [dim],
-    )
-
-
-def _stack_rule(names: tuple[Dims, ...], dim: str) -> Body:
-    first = _same_names(names)
-    require_new(first, dim)
-    return Body(
-        lambda *arrays: jnp.stack([align(a, d, first) for a, d in zip(arrays, names, strict=True)]),
-        Dims([dim, *first]),
-    )
-
-
-_concat = Operation("concat", _concat_rule, ("dim",))
-_stack = Operation("stack", _stack_rule, ("dim",))
-
-
-def concat(tensors: Sequence[NamedTensor], dim: str) -> NamedTensor:
-    """Join tensors with the same names along ``dim``.
-
-    Raises:
-      DimMismatch: the names differ.
-      SizeMismatch: another dim has two sizes.
-    """
-    return run(_concat, tuple(tensors), (dim,))
-
-
-def stack(tensors: Sequence[NamedTensor], dim: str) -> NamedTensor:
-    """Stack tensors with the same names along the new dim ``dim``.
-
-    Raises:
-      DimMismatch: the names differ.
-      DuplicateDim: ``dim`` is there already.
-    """
-    return run(_stack, tuple(tensors), (dim,))
+    return run(_expand, (x,), (shape,))
 
 
 @method
-def unstack(x: NamedTensor, dim: str) -> list[NamedTensor]:
-    """The tensors along ``dim``, which they no longer have.
+def squeeze(x: NamedTensor, over: Spec) -> NamedTensor:
+    """Drop dims of size 1, which are named: which names a result has never depends on sizes.
 
     Raises:
-      UnknownDim: ``x`` lacks ``dim``.
+      UnknownDim: a name that ``x`` lacks.
+      SizeMismatch: a dim of another size.
+
+    Example:
+      >>> import namedtensor as nt
+      >>> nt.ones("batch:8 seq:1").squeeze("seq").shape
+      Shape(batch:8)
     """
-    with showing(f"nt.unstack({dim!r})", x):
-        size = named(x).shape[dim]
-    return [x.isel(**{dim: i}) for i in range(size)]
+    return run(_squeeze, (x,), (over,))
+
+
+def broadcast(*tensors: Any) -> tuple[NamedTensor, ...]:
+    """The tensors, each with the union of all names; numbers become tensors.
+
+    It is seldom needed, as every operation does it. There is no meshgrid either: different names make
+    one, ``nt.arange("row", 3) * nt.arange("col", 4)``.
+
+    Raises:
+      SizeMismatch: a shared name with two sizes.
+
+    Example:
+      >>> import namedtensor as nt
+      >>> [x.shape for x in nt.broadcast(nt.ones("row:2"), nt.ones("col:3"))]
+      [Shape(row:2 col:3), Shape(row:2 col:3)]
+    """
+    return run(_broadcast, tensors)
 
 
 def equal(x: Any, y: Any) -> bool:
-    """Whether the names (as sets), the sizes and all values agree, in whatever order they are stored."""
+    """Whether the names (as sets), the sizes and all values agree, in whatever order they are stored.
+
+    Example:
+      >>> import namedtensor as nt
+      >>> x = nt.tensor([[1, 2], [3, 4]], "row col")
+      >>> nt.equal(x, x.order("col row"))
+      True
+    """
     with showing("nt.equal", x, y):
         (a, left), (b, right) = operand(x), operand(y)
     if dict(zip(left, jnp.shape(a), strict=True)) != dict(zip(right, jnp.shape(b), strict=True)):
@@ -290,26 +251,46 @@ def equal(x: Any, y: Any) -> bool:
 
 
 @method
-def peel(x: NamedTensor, dim: str) -> NamedTensor:
-    """Move ``dim`` to the front and drop its name, to hand the tensor to raw `jax.vmap` or `lax.scan`.
+def peel(x: NamedTensor, over: Spec) -> NamedTensor:
+    """Move dims to the front and drop their names, to hand ``x`` to raw `jax.vmap` or `lax.scan`.
 
     The tensor is then *in transit*: its names describe its trailing axes, and every operation refuses
-    it until `name` has named the leading axis again.
+    it until `name` has named the leading axes again.
+
+    Example:
+      >>> import jax, namedtensor as nt
+      >>> x = nt.ones("batch:2 layer:3")
+      >>> jax.vmap(lambda t: t.sum())(x.peel("layer")).name("layer").array
+      Array([2., 2., 2.], dtype=float32)
     """
-    moved = order(x, [dim, "..."])
-    return NamedTensor(moved.array, Dims(moved.dims[1:]))
+    with showing(f"nt.peel({over!r})", x):
+        gone = require(named(x).dims, over)
+    moved = order(x, [*gone, "..."])
+    return NamedTensor(moved.array, without(moved.dims, gone))
 
 
 @method
-def name(x: NamedTensor, dim: str) -> NamedTensor:
-    """Name the leading axis of a tensor in transit: the inverse of `peel`."""
-    with showing(f"nt.name({dim!r})", x):
-        if named(x).array.ndim != len(x.dims) + 1:
+def name(x: NamedTensor, new: Spec) -> NamedTensor:
+    """Name the leading axes, all of them, of a tensor in transit: the inverse of `peel`.
+
+    Raises:
+      DuplicateDim: a name that is there.
+      Unsupported: not as many axes in transit as names.
+
+    Example:
+      >>> import namedtensor as nt
+      >>> nt.ones("batch:2 layer:3").peel("layer").name("block").shape
+      Shape(block:3 batch:2)
+    """
+    with showing(f"nt.name({new!r})", x):
+        names = dims(new)
+        if named(x).array.ndim != len(x.dims) + len(names):
+            many = "one axis" if len(names) == 1 else f"{len(names)} axes"
             raise Unsupported(
                 f"the array has {x.array.ndim} axes for the names '{x.dims}'.",
-                "Only a tensor with one axis in transit can be given a name.",
+                f"Only a tensor with {many} in transit can be given the name '{names}'.",
             )
-        return NamedTensor(x.array, Dims([require_new(x.dims, dim), *x.dims]))
+        return NamedTensor(x.array, Dims([*[require_new(x.dims, d) for d in names], *x.dims]))
 
 
 __all__ = public(globals())

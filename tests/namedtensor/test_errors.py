@@ -69,7 +69,9 @@ CASES = {
     "unknown dim in a slice": (lambda: x().isel(time=slice(2)), UnknownDim, [X, "no dim 'time'"]),
     "unknown dim in rename": (lambda: x().rename(time="t"), UnknownDim, ["nt.rename", X, "no dim 'time'"]),
     "unknown dim in order": (lambda: x().order("time ..."), UnknownDim, ["nt.order(pattern='time ...')", X]),
-    "unknown dim in to_array": (lambda: x().to_array("batch sea"), UnknownDim, [X, "Did you mean 'seq'?"]),
+    "unknown dim in to_array": (lambda: x().to_array("batch sea"), MissingDim,
+        [X, "'batch sea' leaves out 'seq', and there is no dim 'sea'", "Did you mean 'seq'?"]),
+    "unknown dim beside all": (lambda: x().to_array("batch seq sea"), UnknownDim, [X, "no dim 'sea'"]),
     "unknown dim in split": (lambda: x().split("time", "a b", a=2), UnknownDim, ["nt.split(dim='time'", X]),
     "unknown part in split": (lambda: x().split("seq", "outer inner", outr=2), UnknownDim,
         ["no dim 'outr'", "'outer inner'", "Did you mean 'outer'?"]),
@@ -167,7 +169,7 @@ CASES = {
         lambda: nt.value_and_grad(lambda t: (t.sum("seq"), None), has_aux=True)(x()), DimMismatch,
         ["f32[batch:8], not a scalar"]),
     # patterns
-    "order leaves out": (lambda: x().order("seq"), BadPattern,
+    "order leaves out": (lambda: x().order("seq"), MissingDim,
         ["nt.order(pattern='seq')", X, "'seq' leaves out 'batch'", "'seq ...'"]),
     "order with dots twice": (lambda: x().order("... seq ..."), BadPattern, [X, "'...' stands twice"]),
     "a factory without sizes": (lambda: nt.zeros("batch seq:3"), BadPattern,
@@ -258,10 +260,9 @@ CASES = {
     "an array as index": (lambda: x().isel(seq=np.array([0, 1])), Unsupported, [X, "indexed by ndarray"]),
     "labels that are neither": (lambda: nt.nn.cross_entropy(x(), nt.zeros("batch:8"), "seq"), Unsupported,
         [LEFT, "right f32[batch:8]", "the labels are float32 and have no dim 'seq'", "integers"]),
-    "conv with a dim in both": (
-        lambda: nt.nn.conv(nt.ones("t:5 c:3"), nt.ones("k:3 c:3"), {"t": "k"}), Unsupported,
-        ["left f32[t:5 c:3]", "right f32[k:3 c:3]", "'c' is in the input and in the kernel", "over='c'",
-         "kernel.rename(c='c_out')"]),
+    "conv with a spatial dim in both": (
+        lambda: nt.nn.conv(nt.ones("t:5 c:3"), nt.ones("k:3 t:3"), {"t": "k"}), DuplicateDim,
+        ["left f32[t:5 c:3]", "right f32[k:3 t:3]", "'t' is slid along in one operand", ".rename(t='t_2')"]),
     "position after the end": (lambda: x().isel(seq=16), IndexError,
         ["seq=16", X, "size 16, positions 0 to 15"]),
     "position before the start": (lambda: x().isel(seq=-17), IndexError, ["seq=-17", X]),

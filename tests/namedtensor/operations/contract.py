@@ -25,6 +25,12 @@ def dot_rows():
     yield dot("in all three", "ab,b,bc->ac", over="b", slopes=True)
     yield dot("skips one", "ab,c,bc->ac", over="b")
     yield dot("integers", "ab,bc->ac", over="b", values=("integer", "integer"))
+    yield dot("four in a ring", "ab,bc,cd,da->", over="abcd", slopes=True)
+    yield dot("a batch dim of all", "abc,abd,acd->a", over="bcd", slopes=True)
+    yield dot("apart", "ab,cd,b->acd", over="b")
+    yield dot("complex", "ab,bc->ac", over="b", values=("complex", "complex"))
+    yield Row("dot", "a b, b c -> a c", lambda d, x, y: nt.dot(2, x, nt.tensor(0.5, ""), y, over=d.b),
+              einsum("ab,bc->ac"), roundings=4, slopes=True, label="numbers")
     yield Row("dot", "a b, b c -> a c", lambda d, x, y: x.dot(d.b, y), einsum("ab,bc->ac"), label="method")
 # fmt: on
 

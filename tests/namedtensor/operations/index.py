@@ -31,6 +31,17 @@ def index_rows():
               values=real_index, sizes=three, label="shared and new")
     yield Row("isel", "a b, c, c -> c", lambda d, x, i, j: x.isel(**{d.a: i, d.b: j}),
               lambda xp, x, i, j: x[i, j], values=real_index, sizes=three, label="pairs")
+    yield Row("isel", "a b c, d, d e -> d e b", lambda d, x, i, j: x[{d.a: i, d.c: j}],
+              lambda xp, x, i, j: x[i[:, None], :, j], values=real_index,
+              sizes={"a": 3, "c": 3}, slopes=True, label="pairs, apart and of other dims")
+    yield Row("isel", "a b c, b d, d -> b d", lambda d, x, i, j: x.isel(**{d.a: i, d.c: j}),
+              lambda xp, x, i, j: xp.stack([x[i[k], k, j] for k in range(3)]), values=real_index,
+              sizes={"a": 3, "b": 3, "c": 3}, slopes=True, label="pairs, one of them shared")
+    yield Row("isel", "a b c, a -> b", lambda d, x, i: x[{d.a: 1, d.b: slice(1, None), d.c: i.isel(**{d.a: 0})}],
+              lambda xp, x, i: x[1, 1:, i[0]], values=real_index, sizes=three | {"c": 3}, label="all kinds")
+    for kind in ("integer", "bool", "complex"):
+        yield Row("isel", "a b, c -> c b", lambda d, x, i: x.isel(**{d.a: i}), lambda xp, x, i: x[i],
+                  values=(kind, "index"), sizes=three, label=f"of {kind}")
 # fmt: on
 
 

@@ -1,4 +1,4 @@
-"""Rule S: operations that change the names."""
+"""Rule S: dims split, merge, appear and disappear."""
 
 import namedtensor as nt
 from tests.namedtensor.operations.row import Row
@@ -19,28 +19,27 @@ def shape_rows():
               lambda xp, x: xp.transpose(x, (2, 0, 1)).reshape(x.shape[2] * x.shape[0], x.shape[1]), slopes=True)
     yield Row("merge", "a b -> a", lambda d, x: x.merge([d.b, d.a], d.a), lambda xp, x: x.T.reshape(-1),
               label="keeps a name")
-    yield Row("rename", "a b -> c b", lambda d, x: x.rename(**{d.a: d.c}), lambda xp, x: x, slopes=True)
-    yield Row("rename", "a b -> b a", lambda d, x: x.rename(**{d.a: d.b, d.b: d.a}), lambda xp, x: x, label="swap")
-    yield Row("rename", "a b -> c b", lambda d, x: x.order([d.a, d.b]).rename(f"{d.c} ..."), lambda xp, x: x,
-              label="by position")
-    yield Row("order", "a b c -> a b c", lambda d, x: x.order(f"{d.c} ... {d.a}"), lambda xp, x: x, slopes=True)
-    yield Row("to_array", "a b c -> ", lambda d, x: x.to_array(f"{d.c} ... {d.a}"),
-              lambda xp, x: xp.transpose(x, (2, 1, 0)))
-    yield Row("expect", "a b c -> a b c", lambda d, x: x.expect(f"{d.c} ...").expect([d.c, d.a, d.b]),
-              lambda xp, x: x, slopes=True)
-    yield Row("concat", "a b, b a -> a b", lambda d, x, y: nt.concat([x, y], d.a),
-              lambda xp, x, y: xp.concatenate([x, y.T]), slopes=True)
-    yield Row("concat", "a b, c b -> a b", lambda d, x, y: nt.concat([x, y.rename(**{d.c: d.a})], d.a),
-              lambda xp, x, y: xp.concatenate([x, y]), label="two sizes")
-    yield Row("stack", "a b, b a, a b -> a c b", lambda d, x, y, z: nt.stack([x, y, z], d.c),
-              lambda xp, x, y, z: xp.stack([x, y.T, z], 1), slopes=True)
-    yield Row("unstack", "a b -> b", lambda d, x: x.unstack(d.a), lambda xp, x: list(x))
+    yield Row("expand", "a b -> c d a b", lambda d, x: x.expand(f"{d.c}:2 {d.d}:1"),
+              lambda xp, x: xp.broadcast_to(x, (2, 1, *x.shape)), slopes=True)
+    yield Row("expand", "a b -> c a b", lambda d, x: x.expand({**x.shape, d.c: 3}),
+              lambda xp, x: xp.broadcast_to(x, (3, *x.shape)), label="dims that are there")
+    yield Row("expand", " -> a b", lambda d: nt.expand(2, {d.b: 2, d.a: 3}), lambda xp: xp.full((3, 2), 2, "int32"),
+              label="a number")
+    yield Row("squeeze", "a b c -> b", lambda d, x: x.squeeze(f"{d.c} {d.a}"), lambda xp, x: xp.squeeze(x, (0, 2)),
+              sizes={"a": 1, "c": 1}, slopes=True)
+    yield Row("broadcast", "a b, b c -> a b c, a b c", lambda d, x, y: nt.broadcast(x, y),
+              lambda xp, x, y: [xp.broadcast_to(x[:, :, None], (*x.shape, y.shape[1])),
+                                xp.broadcast_to(y[None], (x.shape[0], *y.shape))], slopes=True)
+    yield Row("broadcast", "a -> a, a, a", lambda d, x: nt.broadcast(x, 1.5, nt.tensor(2, "")),
+              lambda xp, x: [x, xp.full(x.shape, 1.5, "float32"), xp.full(x.shape, 2, "int32")], label="numbers")
     yield Row("equal", "a b c -> ", lambda d, x: nt.equal(x, x.order(f"{d.b} ... {d.a}")), lambda xp, x: True)
     yield Row("equal", "a b -> ", lambda d, x: nt.equal(x, x + 1), lambda xp, x: False, nonempty="a b",
               label="other values")
     yield Row("peel", "a b c -> b c a", lambda d, x: nt.vmap(lambda t: t * 2, over=d.b)(x),
               lambda xp, x: 2 * xp.transpose(x, (1, 2, 0)), nonempty="b")
     yield Row("name", "a b c -> d b c", lambda d, x: x.peel(d.a).name(d.d), lambda xp, x: x, slopes=True)
+    yield Row("name", "a b c -> c d b", lambda d, x: x.peel([d.c, d.a]).name(f"{d.c} {d.d}"),
+              lambda xp, x: xp.transpose(x, (2, 0, 1)), label="two dims")
 # fmt: on
 
 

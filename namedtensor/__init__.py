@@ -24,8 +24,8 @@ from namedtensor.ops.factories import *
 from namedtensor.ops.index import *
 from namedtensor.ops.join import *
 from namedtensor.ops.logic import *
-from namedtensor.ops.quantile import *
 from namedtensor.ops.pad import *
+from namedtensor.ops.quantile import *
 from namedtensor.ops.ranges import *
 from namedtensor.ops.reduce import *
 from namedtensor.ops.refused import *

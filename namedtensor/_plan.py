@@ -18,6 +18,7 @@ from namedtensor._errors import NamedShapeError, Unsupported, showing
 from namedtensor._strict import is_strict, require_containment, strict
 from namedtensor._tensor import NamedTensor, named, operand
 
+_SPELLINGS = 256  # of the static arguments of one operation
 _PLANS = 4096  # a large program has some hundreds; the bound only stops a leak of generated names
 
 
@@ -69,7 +70,7 @@ class Operation:
       broadcasts: whether its rule unites the names of its operands, which `nt.strict` limits.
     """
 
-    __slots__ = ("broadcasts", "name", "parameters", "parse", "rule")
+    __slots__ = ("_parse", "_parsed", "broadcasts", "name", "parameters", "rule")
 
     def __init__(
         self,
@@ -78,8 +79,18 @@ class Operation:
         parameters: tuple[str, ...] = (),
         parse: Callable[..., tuple[Hashable, ...]] | None = None,
     ):
-        self.name, self.rule, self.parameters, self.parse = name, rule, parameters, parse
+        self.name, self.rule, self.parameters, self._parse = name, rule, parameters, parse
+        self._parsed = parse and functools.lru_cache(maxsize=_SPELLINGS, typed=True)(parse)
         self.broadcasts = getattr(rule, "broadcasts", False)
+
+    def key(self, static: tuple[Any, ...]) -> tuple[Hashable, ...]:
+        """The static arguments as a key; one way to write them is worked out once."""
+        if self._parsed is None:
+            return static
+        try:
+            return self._parsed(*static)
+        except TypeError:  # a list has no hash, so it is worked out at each call
+            return self._parse(*static)  # type: ignore[misc]
 
     def call(self, static: tuple) -> str:
         """The call as the user would write it, for error messages."""
@@ -123,7 +134,7 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...]
       NamedShapeError: of the kind that the rule or the sizes call for, with all operands shown.
     """
     try:
-        key = static if operation.parse is None else operation.parse(*static)
+        key = operation.key(static) if static else static
         if len(operands) == 1 and type(operands[0]) is NamedTensor:  # most calls: no lists to build
             array = operands[0].array
             plan = plan_for(operation, key, operands[0].dims)
@@ -146,7 +157,7 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...]
         raise error.within(operation.call(static), operands) from None
     except jax.errors.JAXTypeError:  # a tracer where a value is needed: JAX says it best
         raise
-    except (TypeError, ValueError, NotImplementedError, OverflowError) as error:  # dtypes, the maximum of nothing
+    except (TypeError, ValueError, NotImplementedError, OverflowError) as error:
         reason = str(error).partition("\n")[0]
         raise Unsupported(f"JAX refuses it: {reason}").within(operation.call(static), operands) from error
 

@@ -15,7 +15,13 @@ TASKS = {
     title: dict(reversed(line.split("  # ")) for line in code.strip().splitlines())
     for title, code in re.findall(r"^## (.*?)\n\n```python\n(.*?)```", PAGE, re.M | re.S)
 }
-NAMES = {"array": "batch seq embed", "b": "embed", "w": "embed ff", "ids": "batch seq", "table": "vocab embed"}
+NAMES = {
+    "array": "batch seq embed",
+    "b": "embed",
+    "w": "embed ff",
+    "ids": "batch seq",
+    "table": "vocab embed",
+}
 KEY = jax.random.key(3)
 ARRAYS = {
     "array": jax.random.normal(KEY, (2, 3, 8)),
@@ -29,7 +35,7 @@ ARRAYS = {
 def operands(make):
     """``x``, ``b`` ... made by a library, beside the raw array."""
     made = {k: make(a, NAMES[k].split()) for k, a in ARRAYS.items()}
-    return {"jax": jax, "jnp": jnp, "array": ARRAYS["array"], "x": made.pop("array"), **made}
+    return {"jax": jax, "jnp": jnp, "np": np, "array": ARRAYS["array"], "x": made.pop("array"), **made}
 
 
 def here():

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from namedtensor._errors import SizeMismatch
+from namedtensor._tensor import NamedTensor, named
 from namedtensor.ops._build import along, unary
 from namedtensor.ops._table import alias, public
 
@@ -42,7 +43,7 @@ sparse_sigmoid = unary("sparse_sigmoid", jax.nn.sparse_sigmoid)
 squareplus = unary("squareplus", jax.nn.squareplus, b=4.0)
 
 glu = along("glu", _glu)
-glu.__doc__ = """The gated linear unit: the first half along the one dim ``over`` times the sigmoid of the other.
+glu.__doc__ = """The gated linear unit: the first half along the dim ``over`` times the sigmoid of the second.
 
 Names: those of ``x``; ``over`` has half the size. ``SizeMismatch`` when its size is odd.
 """
@@ -54,4 +55,15 @@ logistic = alias("logistic", sigmoid)
 swish = alias("swish", silu)
 
 
-__all__ = public(globals())
+def identity(x: NamedTensor) -> NamedTensor:
+    """``x`` itself: no activation. Of the functions here it is the one in `nt.nn` alone.
+
+    Example:
+      >>> import namedtensor as nt
+      >>> nt.nn.identity(nt.ones("batch:2")).shape
+      Shape(batch:2)
+    """
+    return named(x)
+
+
+__all__ = [name for name in public(globals()) if name != "identity"]

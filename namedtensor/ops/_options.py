@@ -13,14 +13,14 @@ The default of an option says what may be given for it:
 import inspect
 import numbers
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from namedtensor._errors import BadPattern, describe
 from namedtensor.ops._static import whole
 
-TENSOR: Final = object()
+TENSOR = object()
 
 
 _KINDS = {
@@ -59,10 +59,11 @@ class Options:
 
     def checked(self, *static: Any) -> tuple[Any, ...]:
         """The static arguments, once each is found to be of its kind."""
-        if static == self.none and not self.required:
-            return static
-        values = zip(self.constants, static, strict=False)
-        return (*(_checked(k, v, self.declared[k]) for k, v in values), *static[len(self.constants) :])
+        checked = list(static)
+        for i, k in enumerate(self.constants):
+            if static[i] is not None or self.required:
+                checked[i] = _checked(k, static[i], self.declared[k])
+        return tuple(checked)
 
     def bound(
         self, positional: Callable[..., Any], operands: int, static: tuple[Any, ...]

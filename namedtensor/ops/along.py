@@ -17,7 +17,7 @@ from namedtensor.ops._static import whole
 from namedtensor.ops._table import method, public
 
 # in two passes: JAX's default, E[x^2] - E[x]^2, loses all digits where the mean is far from zero
-_standardize = functools.partial(jax.nn.standardize, algorithm="stable")
+_standardize = functools.partial(jax.nn.standardize, algorithm="stable")  # type: ignore[call-arg]
 
 
 def _of_fractions(positional: Callable[..., Any]) -> Callable[..., Any]:

@@ -29,15 +29,13 @@ def _pair(a: Dims, b: Dims, over: Dims) -> tuple[Any, Dims]:
     return numbers, Dims([*batch, *without(a, shared), *without(b, shared)])
 
 
-def _path(names: Sequence[Dims], keep: Dims, shapes: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+def _path(names: Sequence[Dims], keep: Dims, tensors: Sequence[Any]) -> list[tuple[int, ...]]:
     """The pairs to multiply, in the order of the fewest FLOPs (the search of opt_einsum)."""
-    if len(names) < 3:
-        return [(0, 1)] * (len(names) - 1)
     letters = {d: chr(0x4E00 + i) for i, d in enumerate(union(*names))}  # more than the alphabet has
     spelled = ["".join(letters[d] for d in there) for there in (*names, keep)]
     formula = f"{','.join(spelled[:-1])}->{spelled[-1]}"
     # stand-ins for the tensors, of no memory: a path depends on shapes alone
-    return jnp.einsum_path(formula, *[np.broadcast_to(np.float32(0), s) for s in shapes])[0]
+    return jnp.einsum_path(formula, *[np.broadcast_to(np.float32(0), t.shape) for t in tensors])[0]
 
 
 def _left_to_right(count: int) -> list[tuple[int, int]]:
@@ -72,6 +70,18 @@ def _alone(there: Dims, factors: Sequence[Dims], keep: Dims) -> Dims:
     return Dims(d for d in there if d not in keep and sum(d in other for other in factors) == 1)
 
 
+# To ask jax.numpy about dtypes costs more than the product does while JAX traces; most are one dtype.
+def _common(*arrays: Any) -> Any:
+    """The dtype that all promote to."""
+    dtypes = {getattr(a, "dtype", None) for a in arrays}
+    return dtypes.pop() if len(dtypes) == 1 and None not in dtypes else jnp.result_type(*arrays)
+
+
+def _cast(array: Any, dtype: Any) -> Any:
+    """``array`` in this dtype."""
+    return array if getattr(array, "dtype", None) == dtype else jnp.asarray(array, dtype)
+
+
 def contraction(
     names: tuple[Dims, ...], keep: Dims, precision: Any, preferred_element_type: Any
 ) -> tuple[Callable[..., Any], Dims]:
@@ -81,26 +91,26 @@ def contraction(
     reduced = [without(there, gone) for there, gone in zip(factors, alone, strict=True)]
     # The best order depends on sizes and the names must not: they are those of left to right.
     result = _steps(reduced, keep, _left_to_right(len(reduced)))[1] if factors else Dims()
+    fixed = _steps(reduced, keep, [(0, 1)] * (len(reduced) - 1), result) if len(reduced) in (1, 2) else None
 
     def summed(array, there, gone):
         axes = tuple(there.index(d) for d in gone)
         return jnp.sum(array, axes, dtype=preferred_element_type) if gone else array
 
     def multiply(left, right, how):
-        dtype = jnp.result_type(left, right)
-        left, right = jnp.asarray(left, dtype), jnp.asarray(right, dtype)
+        dtype = _common(left, right)
+        left, right = _cast(left, dtype), _cast(right, dtype)
         return jax.lax.dot_general(
             left, right, how, precision=precision, preferred_element_type=preferred_element_type
         )
 
     def contract(*arrays):
-        dtype = jnp.result_type(*arrays)
-        numbers = [jnp.asarray(a, dtype) for a, there in zip(arrays, names, strict=True) if not there]
-        tensors = [jnp.asarray(a, dtype) for a, there in zip(arrays, names, strict=True) if there]
+        dtype = _common(*arrays)
+        numbers = [_cast(a, dtype) for a, there in zip(arrays, names, strict=True) if not there]
+        tensors = [_cast(a, dtype) for a, there in zip(arrays, names, strict=True) if there]
         tensors = [summed(*each) for each in zip(tensors, factors, alone, strict=True)]
         if tensors:
-            path = _path(reduced, keep, [t.shape for t in tensors])
-            steps, there = _steps(reduced, keep, path, result)
+            steps, there = fixed or _steps(reduced, keep, _path(reduced, keep, tensors), result)
             for left, right, how in steps:
                 product = multiply(tensors[left], tensors[right], how)
                 tensors = [*[t for i, t in enumerate(tensors) if i not in (left, right)], product]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from namedtensor._dims import Dims
+from namedtensor._dims import Dims, in_transit
 from namedtensor._errors import BadPattern, showing
 from namedtensor._plan import Body, Operation, run
 from namedtensor._tensor import NamedTensor, operand
@@ -52,6 +52,13 @@ bitwise_right_shift = alias("bitwise_right_shift", right_shift)
 invert = alias("invert", bitwise_not)
 
 
+def _sizes(array: Any, there: Dims) -> dict[str, int]:
+    shape = np.shape(array)
+    if len(shape) != len(there):
+        raise in_transit(shape, there)
+    return dict(zip(there, shape, strict=True))
+
+
 @method
 def allclose(x: Any, y: Any, *, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> bool:
     """Whether all values agree, ``|x - y| <= atol + rtol * |y|``, in whatever order they are stored.
@@ -70,7 +77,7 @@ def allclose(x: Any, y: Any, *, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: b
       (True, False)
     """
     with showing("nt.allclose", x, y):
-        sizes = [dict(zip(there, np.shape(a), strict=True)) for a, there in (operand(x), operand(y))]
+        sizes = [_sizes(*operand(t)) for t in (x, y)]
     if sizes[0] != sizes[1] and all(sizes):
         return False
     return bool(isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan).array.all())
@@ -123,16 +130,12 @@ def select(conditions: Sequence[Any], choices: Sequence[Any], default: Any = 0) 
       Array([0. , 0.5, 1. ], dtype=float32)
     """
     lists = [part if isinstance(part, list | tuple) else () for part in (conditions, choices)]
-    with (
-        showing("nt.select", *conditions, *choices)
-        if all(lists)
-        else showing("nt.select", conditions, choices)
-    ):
-        if not lists[0] or len(lists[0]) != len(lists[1]):
-            raise BadPattern(
-                f"conditions and choices are lists of one length, not of {' and '.join(map(str, map(len, lists)))}.",
-                "Write nt.select([x < 0, x > 1], [0.0, 1.0], x).",
-            )
+    n, m = map(len, lists)
+    if not n or n != m:
+        raise BadPattern(
+            f"conditions and choices are lists of one length, not of {n} and {m}.",
+            "Write nt.select([x < 0, x > 1], [0.0, 1.0], x).",
+        ).within("nt.select", [*lists[0], *lists[1]] if n and m else [conditions, choices])
     return run(_select, (*conditions, *choices, default))
 
 

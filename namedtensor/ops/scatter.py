@@ -1,10 +1,11 @@
 """Rule I, the other way: ``x.at[{...}]`` writes at positions, which it reads as ``x[{...}]`` does."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from namedtensor._dims import Dims, check_sizes, require, union, without
 from namedtensor._errors import DimMismatch, Unsupported, describe
@@ -24,54 +25,95 @@ from namedtensor.ops.index import (
 )
 
 
+class _Where(NamedTuple):
+    """The positions of a write, as a key.
+
+    Attributes:
+      slices: dims that are sliced, and how.
+      known: dims at one position that is part of the key.
+      picked: dims at one position that is an operand.
+      over: dims at the positions of a tensor, whose names are matched or new.
+    """
+
+    slices: tuple[tuple[str, Ends], ...]
+    known: tuple[tuple[str, int], ...]
+    picked: Dims
+    over: Dims
+
+    def dims(self) -> Dims:
+        """All dims at single positions, those of operands last."""
+        return Dims([*dict(self.known), *self.picked, *self.over])
+
+
+class _Layout(NamedTuple):
+    """How the names of a tensor, of its indices and of what they select stand to each other.
+
+    Attributes:
+      shared: names of the tensor that an index has too: they lead, and are mapped over.
+      new: the other names of the indices.
+      rest: the other names of the tensor.
+      selected: the names of what is selected, ``shared`` first.
+    """
+
+    shared: list[str]
+    new: Dims
+    rest: Dims
+    selected: Dims
+
+
+def _layout(there: Dims, ids: list[Dims], where: _Where) -> _Layout:
+    indexed = require(there, where.dims())
+    require_other_dims(where.over, ids)
+    everything = union(Dims(), *ids)
+    shared = [d for d in without(there, indexed) if d in everything]
+    new, rest = without(everything, shared), without(there, shared)
+    part = region(rest, indexed, new) if indexed else rest
+    return _Layout(shared, new, rest, Dims([*shared, *part]))
+
+
 class _Write(Operation):
     """An operation that shows itself as ``x.at[{'seq': ...}].add``."""
 
     __slots__ = ()
 
     def call(self, static: tuple) -> str:
-        slices, over, *_ = static
-        shown = ", ".join(f"{d!r}: ..." for d in [*dict(slices), *over])
+        where = static[0]
+        shown = ", ".join(f"{d!r}: ..." for d in [*dict(where.slices), *where.dims()])
         return f"x.at[{{{shown}}}].{self.name}"
 
 
 def _write(method: str) -> Operation:
-    def rule(
-        names: tuple[Dims, ...], slices: tuple[tuple[str, Ends], ...], over: Dims, picked: Dims, unique: bool
-    ) -> Body:
+    def rule(names: tuple[Dims, ...], where: _Where, unique: bool) -> Body:
         there, given, *ids = names
-        ends = dict(slices)
-        require_other_dims(without(require(there, over), picked), ids)
-        everything = union(Dims(), *ids)
-        shared = [d for d in without(there, over) if d in everything]
-        _require_whole(shared, ends)
-        new, rest = without(everything, shared), without(there, shared)
-        part = region(rest, over, new) if over else rest
-        _require_room(given, Dims([*shared, *part]))
-        moved, to = Dims([*shared, *rest]), lead(given, shared, part)
+        ends = dict(where.slices)
+        require(there, list(ends))
+        layout = _layout(there, ids, where)
+        _require_whole(layout.shared, ends)
+        _require_room(given, layout.selected)
+        moved = Dims([*layout.shared, *layout.rest])
+        names_in_order = [moved, lead(given, layout.shared, without(layout.selected, layout.shared))]
+        names_in_order += [lead(d, layout.shared, layout.new) for d in ids]
 
         def put(array, values, *indices):
-            at = dict(zip(over, indices, strict=True))
-            where = tuple(at.get(d, slice(*ends.get(d, (None,)))) for d in rest)
-            return getattr(array.at[where], method)(values, unique_indices=unique)
+            at = dict(where.known) | dict(zip([*where.picked, *where.over], indices, strict=True))
+            index = tuple(at.get(d, slice(*ends.get(d, (None,)))) for d in layout.rest)
+            return getattr(array.at[index], method)(values, unique_indices=unique)
 
         def write(array, values, *indices):
-            indices = whole_indices(over, indices)
+            indices = whole_indices([*where.picked, *where.over], indices)
             _check_dtype(method, array, values)
-            sizes = _selected_sizes(there, array.shape, ends, ids, indices)
-            selected = Dims([*shared, *part])
-            room = jax.ShapeDtypeStruct([sizes[d] for d in selected], array.dtype)
-            check_sizes([room, values], [selected, given])
-            if not all(array.shape[there.index(d)] for d in over):
+            sizes = _selected_sizes(dict(zip(there, array.shape, strict=True)), ends, ids, indices)
+            room = jax.ShapeDtypeStruct([sizes[d] for d in layout.selected], array.dtype)
+            check_sizes([room, values], [layout.selected, given])
+            if not all(array.shape[there.index(d)] for d in where.dims()):
                 return array  # there is no position to write to, and JAX refuses to try
-            aligned = [align(i, d, lead(d, shared, new)) for i, d in zip(indices, ids, strict=True)]
-            values = align(values, given, to)
-            out = mapped(put, [moved, given, *ids], shared)(align(array, there, moved), values, *aligned)
+            operands = zip([array, values, *indices], names, names_in_order, strict=True)
+            out = mapped(put, names, layout.shared)(*[align(*operand) for operand in operands])
             return align(out, moved, there)
 
-        return Body(write, there, free=[*ends, *picked])
+        return Body(write, there, free=[*ends, *where.dims()])
 
-    return _Write(method, rule)
+    return _Write(method, rule, ("where",))
 
 
 def _require_whole(shared: list[str], ends: Mapping[str, Ends]) -> None:
@@ -106,11 +148,10 @@ def _check_dtype(method: str, array: Any, values: Any) -> None:
 
 
 def _selected_sizes(
-    there: Dims, shape: tuple[int, ...], ends: Mapping[str, Ends], ids: list[Dims], indices: tuple
+    sizes: dict[str, int], ends: Mapping[str, Ends], ids: list[Dims], indices: list[Any]
 ) -> dict[str, int]:
     """The size of each name of what is selected."""
     check_sizes(indices, ids)
-    sizes = dict(zip(there, shape, strict=True))
     for dim, where in ends.items():
         sizes[dim] = len(range(*slice(*where).indices(sizes[dim])))
     for index, names in zip(indices, ids, strict=True):
@@ -144,9 +185,12 @@ class Place:
 
     def _write(self, method: str, values: Any, unique: bool) -> NamedTensor:
         slices, picks, tensors = positions_of(self.x, self.index, f"x.at.{method}")
-        operands = (self.x, values, *picks.values(), *tensors.values())
         once = unique or all(not index.dims for index in tensors.values())
-        return run(_WRITES[method], operands, (slices, Dims([*picks, *tensors]), Dims(picks), once))
+        known = ()
+        if isinstance(self.x.array, Tracer):  # then they are constants, as in x.at[:, 3]
+            known, picks = tuple((dim, int(i)) for dim, i in picks.items()), {}
+        where = _Where(slices, known, Dims(picks), Dims(tensors))
+        return run(_WRITES[method], (self.x, values, *picks.values(), *tensors.values()), (where, once))
 
     def get(self) -> NamedTensor:
         """``x[{...}]``."""

@@ -43,7 +43,7 @@ partition = along("partition", jnp.partition, kth=int)
 sort = along("sort", jnp.sort, descending=False, stable=True)
 
 kthvalue = selection("kthvalue", _kthvalue, results=2, k=int)
-kthvalue.__doc__ = """The ``k``-th smallest value along the one dim ``over`` (the smallest is ``k=1``) and its position.
+kthvalue.__doc__ = """The ``k``-th smallest value along the dim ``over``, counted from 1, and its position.
 
 Names of both: those of ``x`` without ``over``. Of equal values the first comes first.
 """

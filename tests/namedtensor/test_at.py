@@ -215,6 +215,8 @@ def test_what_it_leaves_is_what_a_hand_writes():
     )
     assert got == primitives(lambda x, i, v: x.at[:, i].add(v), x, ids, v)
     assert "scatter-add" in got
+    got = primitives(lambda x: x.at[{"b": -1, "c": slice(1)}].set(1.0), nt.tensor(x, "a b c"))
+    assert got == primitives(lambda x: x.at[:, -1, :1].set(1.0), x)
 
 
 def test_the_second_write_compiles_nothing(compilations):

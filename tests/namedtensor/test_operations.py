@@ -25,7 +25,11 @@ RULES = [
     "special", "contract", "random", "factories", "index", "shape", "linalg", "fft", "diagonal", "edit",
     "einsum", "join", "ranges", "rename", "search", "segment", "window", "pad",
 ]  # fmt: skip
-NAMESPACES = {"fft", "linalg", "random"}  # rules whose functions are nt.random.normal and so on, and no methods
+NAMESPACES = {
+    "fft",
+    "linalg",
+    "random",
+}  # rules whose functions are nt.random.normal and so on, and no methods
 
 PACKAGES = {"activations": "nn"}  # tables that are not in namedtensor.ops
 

@@ -20,7 +20,13 @@ def matrix():
 def test_an_outer_product_is_refused_and_the_text_says_how_to_ask_for_it():
     with nt.strict(), pytest.raises(DimMismatch) as caught:
         batch() * nt.ones("seq:3")
-    for part in ("nt.multiply", "left f32[batch:2]", "right f32[seq:3]", "x.expand('seq:...')", "nt.strict()"):
+    for part in (
+        "nt.multiply",
+        "left f32[batch:2]",
+        "right f32[seq:3]",
+        "x.expand('seq:...')",
+        "nt.strict()",
+    ):
         assert part in str(caught.value)
 
 

@@ -1,6 +1,5 @@
 """Rules K and R along a dim that is sampled."""
 
-
 from tests.namedtensor.operations.row import Row
 
 
@@ -27,8 +26,6 @@ def calculus_rows():
               lambda xp, y, x: xp.einsum("ab,cb->ac", (y[:, 1:] + y[:, :-1]) / 2, xp.diff(x)),
               slopes=True, roundings=8, nonempty="b", label="x")
 # fmt: on
-
-
 
 
 ROWS = [*calculus_rows()]

@@ -27,7 +27,10 @@ def pair(first, second):
 
 def spread(name):
     """``std`` or ``var`` and the mean; ``ddof`` is of the first alone."""
-    return lambda xp, x, axis, ddof=0, **where: [getattr(xp, name)(x, axis, ddof=ddof, **where), xp.mean(x, axis, **where)]
+    return lambda xp, x, axis, ddof=0, **where: [
+        getattr(xp, name)(x, axis, ddof=ddof, **where),
+        xp.mean(x, axis, **where),
+    ]
 
 
 def log_of(name):
@@ -50,13 +53,17 @@ REDUCTIONS = {
     "std_mean": (spread("std"), "real", True, False),
     "var_mean": (spread("var"), "real", True, False),
 }
-BOTH_ENDS = "any logsumexp max median minmax norm std sum".split()
+BOTH_ENDS = ("any", "logsumexp", "max", "median", "minmax", "norm", "std", "sum")
 MASKED = """all any logmeanexp logsumexp max mean min nanmean nanprod nanstd nansum nanvar prod std
 std_mean sum var var_mean"""
 INITIAL = {"max": -2.0, "min": 2.0}  # NumPy asks for the extreme of nothing
 DDOF = "nanstd nanvar std std_mean var var_mean"
 DTYPE = "mean nanmean nanprod nansum prod sum"
-NORMS = {1: lambda x: np.abs(x).sum(1), np.inf: lambda x: np.abs(x).max(1), 0: lambda x: (x != 0).sum(1) * 1.0}
+NORMS = {
+    1: lambda x: np.abs(x).sum(1),
+    np.inf: lambda x: np.abs(x).max(1),
+    0: lambda x: (x != 0).sum(1) * 1.0,
+}
 
 
 # fmt: off

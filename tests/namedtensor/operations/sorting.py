@@ -7,6 +7,7 @@ from tests.namedtensor.operations.row import Row
 
 def commonest(xp, x):
     """By counting, one vector after another."""
+
     def of_one(values):
         found, counts = np.unique(values, return_counts=True)
         return found[counts.argmax()], counts.max()

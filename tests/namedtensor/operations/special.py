@@ -20,8 +20,7 @@ UNARY = {
     "above one": "multigammaln",
 }
 VALUES_ALONE = {"complex": "wofz", "positive": "factorial exp1 expi", "real": "gammasgn"}
-BINARY = {
-    ("positive", "positive"): "betaln boxcox boxcox1p kl_div rel_entr xlog1py xlogy"}
+BINARY = {("positive", "positive"): "betaln boxcox boxcox1p kl_div rel_entr xlog1py xlogy"}
 BINARY_VALUES_ALONE = {
     ("count", "positive"): "comb expn polygamma",
     ("positive", "count"): "poch",
@@ -50,6 +49,7 @@ def binary_rows(table, slopes):
 
 def nary_row(name, signature, values, *, slopes):
     """Of three or four operands; each has a dim of its own and one that all share."""
+
     def spread(xp, *arrays):
         n = len(arrays)
         return positional(name)(xp, *[x.reshape(*(-1 if i == j else 1 for j in range(n)), x.shape[-1])

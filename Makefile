@@ -11,7 +11,7 @@ lab: $(VENV)/lab  ## open JupyterLab on notebooks/explore.ipynb (PORT=8888)
 	$(PY) -m notebooks lab --port $(PORT)
 
 test: $(VENV)/dev  ## run all tests
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto
 
 demo: $(VENV)/lab  ## explain ten digits without a browser: demo/attributions.png, demo/report.html (OUT=demo)
 	$(PY) -m notebooks demo --out $(OUT)
@@ -23,6 +23,7 @@ check: $(VENV)/dev  ## format, lint and types
 
 bench: $(VENV)/dev  ## measure named operations against raw jax.numpy
 	$(PY) benchmarks/named_eager.py
+	$(PY) benchmarks/named_transformer.py
 
 clean:
 	rm -rf $(VENV) build dist demo

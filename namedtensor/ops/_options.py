@@ -23,6 +23,10 @@ from namedtensor.ops._static import whole
 TENSOR = object()
 
 
+_NO_POSITIONS = {  # what users of positional libraries write
+    **dict.fromkeys(("axis", "axes", "dim"), ": axes have names here, write over='embed'"),
+    **dict.fromkeys(("keepdims", "keepdim"), ": it is never needed, x - x.mean('embed') lines up by name"),
+}
 _KINDS = {
     bool: (bool | np.bool_, "True or False"),
     int: (numbers.Real, "a number that is known before tracing"),
@@ -52,7 +56,8 @@ class Options:
         """Static arguments (the constants, and which options join), and the operands that join."""
         for k in given:
             if k not in self.declared:
-                raise TypeError(f"{self.name}() got an unexpected keyword argument {k!r}")
+                advice = _NO_POSITIONS.get(k, "")
+                raise TypeError(f"{self.name}() got an unexpected keyword argument {k!r}{advice}")
         joining = tuple(k for k, v in given.items() if _joins(self.declared[k]) and v is not None)
         static = (*(given.get(k) for k in self.constants), joining)
         return static, tuple(given[k] for k in joining)

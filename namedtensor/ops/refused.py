@@ -41,6 +41,27 @@ def _rmatmul(x: NamedTensor, other: Any) -> NoReturn:
     )
 
 
+_POSITIONAL = {  # attributes of positional arrays -> the line to write
+    **dict.fromkeys(("T", "mT", "transpose", "permute", "swapaxes", "movedim"), "x.order('embed ... batch')"),
+    **dict.fromkeys(
+        ("reshape", "view"), "x.split('embed', 'head key', head=8) or x.merge('height width', 'pixel')"
+    ),
+    **dict.fromkeys(("ravel", "flatten"), "x.merge(x.dims, 'all')"),
+    **dict.fromkeys(("unsqueeze", "expand_dims"), "x.expand('new:1'), which broadcasting does not need"),
+    **dict.fromkeys(("matmul", "mm", "bmm"), "x.dot('embed', w)"),
+    **dict.fromkeys(("take", "gather", "take_along_axis"), "x[{'vocab': ids}]"),
+    **dict.fromkeys(("numpy", "tolist"), "x.to_numpy('batch embed')"),
+    **dict.fromkeys(("names", "axes"), "x.dims"),
+}
+
+
+def _missing_attribute(x: NamedTensor, name: str) -> NoReturn:
+    """Python asks here for what is not there; `hasattr` needs the error to be an AttributeError."""
+    advice = f": axes have names here. Write {_POSITIONAL[name]}." if name in _POSITIONAL else ""
+    raise AttributeError(f"'NamedTensor' object has no attribute {name!r}{advice}", name=name, obj=x)
+
+
+attach("__getattr__", _missing_attribute)
 attach("__matmul__", _matmul)
 attach("__rmatmul__", _rmatmul)
 

@@ -39,7 +39,9 @@ def test_a_name_stands_once(spec):
 
 
 @pytest.mark.parametrize(
-    "spec", ["a b", " a  b ", "a, b", "a,b", ["a", "b"], ("a", "b"), iter("ab"), Dims("ab")], ids=lambda s: type(s).__name__
+    "spec",
+    ["a b", " a  b ", "a, b", "a,b", ["a", "b"], ("a", "b"), iter("ab"), Dims("ab")],
+    ids=lambda s: type(s).__name__,
 )
 def test_every_spelling_is_one_object(spec):
     assert dims(spec) is dims("a b")

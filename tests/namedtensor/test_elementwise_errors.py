@@ -354,3 +354,27 @@ def test_allclose_is_false_for_other_names_and_sizes():
 )  # fmt: skip
 def test_a_half_stays_a_half(operation, dtype):
     assert operation(nt.tensor([0.25, 0.5, 1.0, 2.0], "a").astype(dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("call", "advice"),
+    [
+        (lambda x: x.sum(axis=1), "over='embed'"),
+        (lambda x: x.mean("a", keepdims=True), "lines up by name"),
+        (lambda x: x.softmax("a", dim=0), "over='embed'"),
+    ],
+)
+def test_options_of_positional_libraries_get_advice(call, advice):
+    with pytest.raises(TypeError, match="unexpected keyword argument") as caught:
+        call(nt.ones("a:2"))
+    assert advice in str(caught.value)
+
+
+def test_attributes_of_positional_arrays_get_advice():
+    x = nt.ones("a:2 b:3")
+    with pytest.raises(AttributeError, match=r"no attribute 'T': axes have names here. Write x.order"):
+        x.T
+    with pytest.raises(AttributeError, match=r"no attribute 'kitchen'$"):
+        x.kitchen
+    assert not hasattr(x, "reshape")
+    assert getattr(x, "numpy", None) is None

@@ -24,6 +24,7 @@ check: $(VENV)/dev  ## format, lint and types
 bench: $(VENV)/dev  ## measure named operations against raw jax.numpy
 	$(PY) benchmarks/named_eager.py
 	$(PY) benchmarks/named_transformer.py
+	$(PY) benchmarks/named_resnet.py
 
 clean:
 	rm -rf $(VENV) build dist demo

@@ -8,6 +8,7 @@ Run: python docs/programs.py        (writes docs/programs.md)
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -198,7 +199,7 @@ def page() -> str:
         elif line.startswith("def ") and (name := line[4:].partition("(")[0]) != "page":
             function = globals()[name]
             formula = inspect.cleandoc(function.__doc__)
-            code = inspect.getsource(function).replace(f'    r"""{function.__doc__}"""\n', "")
+            code = re.sub(r'    r""".*?"""\n', "", inspect.getsource(function), count=1, flags=re.DOTALL)
             parts.append(f"### {name}\n\n{formula}\n\n```python\n{code.strip()}\n```\n")
         if line.startswith("HEAD"):
             break

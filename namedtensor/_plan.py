@@ -135,10 +135,10 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...]
     """
     try:
         key = operation.key(static) if static else static
-        if len(operands) == 1 and type(operands[0]) is NamedTensor:  # most calls: no lists to build
-            array = operands[0].array
-            plan = plan_for(operation, key, operands[0].dims)
-            out = (plan.staged if type(array) is _STAGED else plan.jitted)(array)
+        if len(operands) == 1 and type(x := operands[0]) is NamedTensor:  # most calls: no lists to build
+            array = x.array
+            jitted, raw, target = plan_for(operation, key, x.dims)
+            out = jitted(array) if type(array) is not _STAGED else raw(array)
         else:
             arrays, names, staged = [], [], False
             for x in operands:
@@ -148,11 +148,9 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...]
                 staged = staged or type(array) is _STAGED
             if is_strict.get() and operation.broadcasts:
                 require_containment(names)
-            plan = plan_for(operation, key, *names)
-            out = (plan.staged if staged else plan.jitted)(*arrays)
-        if type(plan.dims) is Dims:
-            return NamedTensor(out, plan.dims)
-        return tuple(map(NamedTensor, out, plan.dims))
+            jitted, raw, target = plan_for(operation, key, *names)
+            out = raw(*arrays) if staged else jitted(*arrays)
+        return NamedTensor(out, target) if type(target) is Dims else tuple(map(NamedTensor, out, target))
     except NamedShapeError as error:
         raise error.within(operation.call(static), operands) from None
     except jax.errors.JAXTypeError:  # a tracer where a value is needed: JAX says it best
@@ -160,6 +158,22 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...]
     except (TypeError, ValueError, NotImplementedError, OverflowError) as error:
         reason = str(error).partition("\n")[0]
         raise Unsupported(f"JAX refuses it: {reason}").within(operation.call(static), operands) from error
+
+
+def caller(operation: Operation) -> Callable[[Any], NamedTensor]:
+    """``run(operation, (x,))`` for one operand, one result and no options: the least beside the dispatch."""
+
+    def call(x: Any) -> Any:
+        if type(x) is NamedTensor:
+            try:
+                jitted, raw, target = plan_for(operation, (), x.dims)
+                array = x.array
+                return NamedTensor(jitted(array) if type(array) is not _STAGED else raw(array), target)
+            except Exception:
+                pass  # `run` does it once more, and says what is wrong
+        return run(operation, (x,))
+
+    return call
 
 
 def relabel(operation: Operation, x: NamedTensor, static: tuple[Hashable, ...]) -> NamedTensor:

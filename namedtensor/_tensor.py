@@ -221,6 +221,7 @@ def tensor(array: Any, names: Spec, *, dtype: Any = None) -> NamedTensor:
 
     Raises:
       RankMismatch: not as many names as axes.
+      Unsupported: JAX makes no array of it, or it has other names already.
       InvalidName: a name that is no identifier.
       DuplicateDim: a name twice.
 

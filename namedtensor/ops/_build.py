@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from namedtensor._dims import Dims, Spec, check_name, dims, require, union, without
 from namedtensor._errors import MissingDim, Unsupported
-from namedtensor._plan import Body, Operation, run
+from namedtensor._plan import Body, Operation, caller, run
 from namedtensor._tensor import NamedTensor
 from namedtensor.ops._align import align
 from namedtensor.ops._options import Options
@@ -30,6 +30,7 @@ def finished(call: Callable[..., Any], name: str, rule: str, options: Options) -
     """The function of a table line: its name, signature and docstring, and its place as a method."""
     parameters = [p for p in inspect.signature(call).parameters.values() if p.kind is not p.VAR_KEYWORD]
     call.__signature__ = inspect.Signature([*parameters, *options.parameters()])  # type: ignore[attr-defined]
+    call.__module__ = __name__  # `public` hands it on to the table that the line is in
     return method(named_function(call, name, rule))
 
 
@@ -58,13 +59,17 @@ def pointwise(
 def unary(name: str, positional: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """Rule U: the names of ``x`` are kept."""
     operation, settings = pointwise(name, positional, 1, **options)
-    nothing = settings.none, ()
+    nothing = settings.none
 
     def call(x: Any, **given: Any) -> Any:
-        static, joining = settings.split(given) if given else nothing
+        if not given:
+            return run(operation, (x,), nothing)
+        static, joining = settings.split(given)
         return run(operation, (x, *joining), static)
 
-    return finished(call, name, "Names: those of ``x``, unchanged.", settings)
+    return finished(
+        call if options else caller(operation), name, "Names: those of ``x``, unchanged.", settings
+    )
 
 
 def binary(name: str, positional: Callable[..., Any], **options: Any) -> Callable[..., Any]:
@@ -171,10 +176,12 @@ def reduction(
 ) -> Callable[..., Any]:
     """Rule R: the names ``over`` are removed."""
     operation, settings = reducing(name, positional, results=results, **options)
-    nothing = settings.none, ()
+    nothing = settings.none
 
     def call(x: NamedTensor, over: Spec | None = None, **given: Any) -> Any:
-        static, joining = settings.split(given) if given else nothing
+        if not given:
+            return run(operation, (x,), (over, *nothing))
+        static, joining = settings.split(given)
         return run(operation, (x, *joining), (over, *static))
 
     return finished(call, name, _GONE, settings)
@@ -185,10 +192,12 @@ def selection(
 ) -> Callable[..., Any]:
     """Rule R for what is a position or a choice along one dim."""
     operation, settings = reducing(name, positional, several_dims=False, results=results, **options)
-    nothing = settings.none, ()
+    nothing = settings.none
 
     def call(x: NamedTensor, over: str | None = None, **given: Any) -> Any:
-        static, joining = settings.split(given) if given else nothing
+        if not given:
+            return run(operation, (x,), (over, *nothing))
+        static, joining = settings.split(given)
         return run(operation, (x, *joining), (over, *static))
 
     return finished(call, name, "Names: those of ``x`` without the one dim ``over``.", settings)
@@ -213,10 +222,12 @@ def along(
         return Body(work, there)
 
     operation = _with_over(name, rule, settings, dims if several_dims else _one)
-    nothing = settings.none, ()
+    nothing = settings.none
 
     def call(x: NamedTensor, over: Spec, **given: Any) -> Any:
-        static, joining = settings.split(given) if given else nothing
+        if not given:
+            return run(operation, (x,), (over, *nothing))
+        static, joining = settings.split(given)
         return run(operation, (x, *joining), (over, *static))
 
     many = "the dims" if several_dims else "the one dim"

@@ -240,9 +240,15 @@ def test_a_loss_and_its_gradient_cost_the_same():
         return -jax.vmap(lambda p, i: jnp.take(p, i, axis=0, mode="fill"))(log_p, numbers).mean()
 
     tensors = nt.tensor(WEIGHT, "embed ff"), named_a(), nt.tensor(NUMBERS, "batch")
-    got = Counter(primitives(jax.make_jaxpr(jax.grad(named))(*tensors).jaxpr))
-    want = Counter(primitives(jax.make_jaxpr(jax.grad(by_hand))(WEIGHT, A, NUMBERS).jaxpr))
-    assert got == want
+    counts = [
+        Counter(
+            p for p in primitives(jax.make_jaxpr(jax.grad(f))(*operands).jaxpr) if not p.startswith("jit")
+        )
+        for f, operands in ((named, tensors), (by_hand, (WEIGHT, A, NUMBERS)))
+    ]
+    assert (
+        counts[0] == counts[1]
+    )  # where they stand, at once or inside a jit, JAX 0.10 and 0.12 do differently
 
 
 def test_under_jit_nothing_is_compiled_apart(compilations):

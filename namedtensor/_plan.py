@@ -18,6 +18,7 @@ from namedtensor._errors import NamedShapeError, Unsupported, showing
 from namedtensor._strict import is_strict, require_containment, strict
 from namedtensor._tensor import NamedTensor, named, operand
 
+_new = object.__new__  # where each tenth of a microsecond counts: the call of __init__ takes two of them
 _SPELLINGS = 256  # of the static arguments of one operation
 _PLANS = 4096  # a large program has some hundreds; the bound only stops a leak of generated names
 
@@ -167,13 +168,29 @@ def caller(operation: Operation) -> Callable[[Any], NamedTensor]:
         if type(x) is NamedTensor:
             try:
                 jitted, raw, target = plan_for(operation, (), x.dims)
-                array = x.array
-                return NamedTensor(jitted(array) if type(array) is not _STAGED else raw(array), target)
+                array, result = x.array, _new(NamedTensor)
+                result.array = jitted(array) if type(array) is not _STAGED else raw(array)
+                result.dims = target
+                return result
             except Exception:
                 pass  # `run` does it once more, and says what is wrong
         return run(operation, (x,))
 
     return call
+
+
+def run_one(operation: Operation, x: Any, static: tuple[Any, ...]) -> Any:
+    """``run(operation, (x,), static)`` with less beside the dispatch, for an operation that parses."""
+    if type(x) is NamedTensor:
+        try:
+            jitted, raw, target = plan_for(operation, operation._parsed(*static), x.dims)  # type: ignore[misc]
+            array, result = x.array, _new(NamedTensor)
+            result.array = jitted(array) if type(array) is not _STAGED else raw(array)
+            result.dims = target
+            return result if type(target) is Dims else tuple(map(NamedTensor, result.array, target))
+        except Exception:
+            pass  # `run` does it once more, and says what is wrong
+    return run(operation, (x,), static)
 
 
 def relabel(operation: Operation, x: NamedTensor, static: tuple[Hashable, ...]) -> NamedTensor:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from namedtensor._dims import Dims, Spec, check_name, dims, require, union, without
 from namedtensor._errors import MissingDim, Unsupported
-from namedtensor._plan import Body, Operation, caller, run
+from namedtensor._plan import Body, Operation, caller, run, run_one
 from namedtensor._tensor import NamedTensor
 from namedtensor.ops._align import align
 from namedtensor.ops._options import Options
@@ -180,7 +180,7 @@ def reduction(
 
     def call(x: NamedTensor, over: Spec | None = None, **given: Any) -> Any:
         if not given:
-            return run(operation, (x,), (over, *nothing))
+            return run_one(operation, x, (over, *nothing))
         static, joining = settings.split(given)
         return run(operation, (x, *joining), (over, *static))
 
@@ -196,7 +196,7 @@ def selection(
 
     def call(x: NamedTensor, over: str | None = None, **given: Any) -> Any:
         if not given:
-            return run(operation, (x,), (over, *nothing))
+            return run_one(operation, x, (over, *nothing))
         static, joining = settings.split(given)
         return run(operation, (x, *joining), (over, *static))
 
@@ -226,7 +226,7 @@ def along(
 
     def call(x: NamedTensor, over: Spec, **given: Any) -> Any:
         if not given:
-            return run(operation, (x,), (over, *nothing))
+            return run_one(operation, x, (over, *nothing))
         static, joining = settings.split(given)
         return run(operation, (x, *joining), (over, *static))
 

@@ -91,6 +91,7 @@ def showing(call: str, *operands: Any) -> Iterator[None]:
     try:
         yield
     except NamedShapeError as error:
+        __tracebackhide__ = True
         raise error.within(call, operands) from None
 
 

@@ -153,10 +153,12 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...]
             out = raw(*arrays) if staged else jitted(*arrays)
         return NamedTensor(out, target) if type(target) is Dims else tuple(map(NamedTensor, out, target))
     except NamedShapeError as error:
+        __tracebackhide__ = True  # IPython and pytest show the user's line, not ours
         raise error.within(operation.call(static), operands) from None
     except jax.errors.JAXTypeError:  # a tracer where a value is needed: JAX says it best
         raise
     except (TypeError, ValueError, NotImplementedError, OverflowError) as error:
+        __tracebackhide__ = True
         reason = str(error).partition("\n")[0]
         raise Unsupported(f"JAX refuses it: {reason}").within(operation.call(static), operands) from error
 
@@ -174,6 +176,7 @@ def caller(operation: Operation) -> Callable[[Any], NamedTensor]:
                 return result
             except Exception:
                 pass  # `run` does it once more, and says what is wrong
+        __tracebackhide__ = True
         return run(operation, (x,))
 
     return call
@@ -190,6 +193,7 @@ def run_one(operation: Operation, x: Any, static: tuple[Any, ...]) -> Any:
             return result if type(target) is Dims else tuple(map(NamedTensor, result.array, target))
         except Exception:
             pass  # `run` does it once more, and says what is wrong
+    __tracebackhide__ = True
     return run(operation, (x,), static)
 
 

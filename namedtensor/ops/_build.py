@@ -62,6 +62,7 @@ def unary(name: str, positional: Callable[..., Any], **options: Any) -> Callable
     nothing = settings.none
 
     def call(x: Any, **given: Any) -> Any:
+        __tracebackhide__ = True
         if not given:
             return run(operation, (x,), nothing)
         static, joining = settings.split(given)
@@ -78,6 +79,7 @@ def binary(name: str, positional: Callable[..., Any], **options: Any) -> Callabl
     nothing = settings.none, ()
 
     def call(x: Any, y: Any, **given: Any) -> Any:
+        __tracebackhide__ = True
         static, joining = settings.split(given) if given else nothing
         return run(operation, (x, y, *joining), static)
 
@@ -90,6 +92,7 @@ def nary(name: str, positional: Callable[..., Any], operands: str) -> Callable[.
     operation, settings = pointwise(name, positional, len(listed))
 
     def call(*arrays: Any) -> Any:
+        __tracebackhide__ = True
         if len(arrays) != len(listed):
             raise TypeError(
                 f"{name}() takes {len(listed)} operands ({', '.join(listed)}), {len(arrays)} were given"
@@ -179,6 +182,7 @@ def reduction(
     nothing = settings.none
 
     def call(x: NamedTensor, over: Spec | None = None, **given: Any) -> Any:
+        __tracebackhide__ = True
         if not given:
             return run_one(operation, x, (over, *nothing))
         static, joining = settings.split(given)
@@ -195,6 +199,7 @@ def selection(
     nothing = settings.none
 
     def call(x: NamedTensor, over: str | None = None, **given: Any) -> Any:
+        __tracebackhide__ = True
         if not given:
             return run_one(operation, x, (over, *nothing))
         static, joining = settings.split(given)
@@ -225,6 +230,7 @@ def along(
     nothing = settings.none
 
     def call(x: NamedTensor, over: Spec, **given: Any) -> Any:
+        __tracebackhide__ = True
         if not given:
             return run_one(operation, x, (over, *nothing))
         static, joining = settings.split(given)

@@ -34,10 +34,12 @@ def operator(name: str, function: Callable[..., Any], *, reflected: bool = True)
 
     @functools.wraps(function)
     def forward(x: NamedTensor, other: Any) -> NamedTensor:
+        __tracebackhide__ = True
         return function(x, other) if _is_operand(type(other)) else NotImplemented
 
     @functools.wraps(function)
     def backward(x: NamedTensor, other: Any) -> NamedTensor:
+        __tracebackhide__ = True
         return function(other, x) if _is_operand(type(other)) else NotImplemented
 
     setattr(NamedTensor, f"__{name}__", forward)

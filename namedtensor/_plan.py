@@ -136,21 +136,16 @@ def run(operation: Operation, operands: tuple[Any, ...], static: tuple[Any, ...]
     """
     try:
         key = operation.key(static) if static else static
-        if len(operands) == 1 and type(x := operands[0]) is NamedTensor:  # most calls: no lists to build
-            array = x.array
-            jitted, raw, target = plan_for(operation, key, x.dims)
-            out = jitted(array) if type(array) is not _STAGED else raw(array)
-        else:
-            arrays, names, staged = [], [], False
-            for x in operands:
-                array, there = (x.array, x.dims) if type(x) is NamedTensor else operand(x)
-                arrays.append(array)
-                names.append(there)
-                staged = staged or type(array) is _STAGED
-            if is_strict.get() and operation.broadcasts:
-                require_containment(names)
-            jitted, raw, target = plan_for(operation, key, *names)
-            out = raw(*arrays) if staged else jitted(*arrays)
+        arrays, names, staged = [], [], False
+        for x in operands:
+            array, there = (x.array, x.dims) if type(x) is NamedTensor else operand(x)
+            arrays.append(array)
+            names.append(there)
+            staged = staged or type(array) is _STAGED
+        if is_strict.get() and operation.broadcasts:
+            require_containment(names)
+        jitted, raw, target = plan_for(operation, key, *names)
+        out = raw(*arrays) if staged else jitted(*arrays)
         return NamedTensor(out, target) if type(target) is Dims else tuple(map(NamedTensor, out, target))
     except NamedShapeError as error:
         __tracebackhide__ = True  # IPython and pytest show the user's line, not ours

@@ -11,37 +11,19 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._estimate import Estimate
 from captum_lite._inputs import Arrays, is_concrete, require_finite, require_real
-from captum_lite._problem import Problem, at_layer, endpoints, pose
+from captum_lite._problem import Problem, at_layer, endpoints, pose, up_to
+from captum_lite._progress import Progress, reporter
 from captum_lite._record import GAP_TOLERANCE, Attribution, IncompleteWarning
-from namedtensor._optional import optional
 
 _ROUNDINGS = 16  # roundings of an output that a gap may be made of, in a model of some layers
-Progress = bool | Callable[[float], Any]
-
-
-class Estimate(NamedTuple):
-    """What a method knows after a step.
-
-    Attributes:
-      attributions: of the inputs' shapes; after the last step, the result.
-      done: the fraction of the work done, 1.0 at the end.
-      gradients: gradient evaluations so far, in examples.
-      forwards: model evaluations without gradient so far, in examples.
-      error: standard errors of ``attributions``, where there are any.
-    """
-
-    attributions: Arrays
-    done: float = 1.0
-    gradients: int = 0
-    forwards: int = 0
-    error: Arrays | None = None
 
 
 class AbstractMethod:
@@ -70,6 +52,22 @@ class AbstractMethod:
     def is_complete(self) -> bool:
         """Whether the attributions should sum to the difference of the scores."""
         return False
+
+    def scores(self) -> bool:
+        """Whether one number of the output is explained, so that a target must choose it."""
+        return True
+
+    def differentiates(self) -> bool:
+        """Whether the explained number must have a gradient."""
+        return True
+
+    def advice(self) -> str:
+        """What to do where the attributions do not add up."""
+        return "take more steps (n_steps=)"
+
+    def explain_options(self, problem: Problem, options: dict[str, Any]) -> dict[str, Any]:
+        """The options with which `explain` and `stream` run: those given, and what evidence takes."""
+        return options
 
     def defaults(self) -> dict[str, Any]:
         """The method's options with their defaults: the keyword-only parameters of `steps`."""
@@ -139,7 +137,7 @@ class AbstractMethod:
                 stacklevel=2,
             )
         self._require_finite_result(problem, estimate)
-        result = problem.layout.restore(estimate.attributions)
+        result = (estimate.layout or problem.layout).restore(estimate.attributions)
         return (
             (result, _delta(estimate.attributions, *endpoints(problem)))
             if return_convergence_delta
@@ -164,6 +162,7 @@ class AbstractMethod:
         """
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
+        options = self.explain_options(problem, options)
         ends = endpoints(problem)
         run = self._run(posed, problem, options, show_progress, cancel)
         estimate, status = deque(run, maxlen=1).pop()  # the last; the others need not be kept
@@ -175,7 +174,7 @@ class AbstractMethod:
         elif _misses(record):
             warnings.warn(
                 f"the attributions miss the difference of the outputs by {float(record.gap.max()):.1%} "
-                "of their total: take more steps (n_steps=).",
+                f"of their total: {self.advice()}.",
                 IncompleteWarning,
                 stacklevel=2,
             )
@@ -195,6 +194,7 @@ class AbstractMethod:
         """Records that get better, the last one as `explain` returns it; arguments as for `attribute`."""
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
+        options = self.explain_options(problem, options)
         ends = endpoints(problem)
         run = self._run(posed, problem, options, show_progress, cancel)
         # a generator would see a bad argument only when its first record is asked for
@@ -208,7 +208,21 @@ class AbstractMethod:
                 f"{type(self).__name__} compares with no baseline: leave baselines out. "
                 "(A target is given by name: target=3.)"
             )
-        return pose(self.fun, inputs, baselines, target, args, compares=self.compares())
+        fun, target, args = self._asked(target, args)
+        return pose(
+            fun,
+            inputs,
+            baselines,
+            target,
+            args,
+            compares=self.compares(),
+            scores=self.scores(),
+            differentiates=self.differentiates(),
+        )
+
+    def _asked(self, target: Any, args: Any) -> tuple[Callable[..., Any], Any, Any]:
+        """The function whose output is explained, the target in it, and its further arguments."""
+        return self.fun, target, args
 
     def _check_options(self, options: dict[str, Any]) -> None:
         known = self.defaults()
@@ -228,7 +242,7 @@ class AbstractMethod:
         cancel: threading.Event | None,
     ) -> Iterator[tuple[Estimate, str]]:
         """The estimates with their status, through progress, cancelling and interrupts."""
-        report = _reporter(show_progress, type(self).__name__)
+        report = reporter(show_progress, type(self).__name__)
         estimate = None
         try:
             for estimate in self.estimates(posed, problem, **options):
@@ -252,17 +266,21 @@ class AbstractMethod:
         options: dict[str, Any],
     ) -> Attribution:
         self._require_finite_result(problem, estimate)
-        restore = problem.layout.restore
+        inputs = problem.layout.restore
+        restore = (estimate.layout or problem.layout).restore
         return Attribution(
             attributions=restore(estimate.attributions),
-            inputs=restore(problem.inputs),
-            baselines=None if problem.baselines is None else restore(problem.baselines),
+            inputs=inputs(problem.inputs),
+            baselines=None if problem.baselines is None else inputs(problem.baselines),
             target=target,
             prediction=ends[0],
             baseline_prediction=ends[1],
             convergence_delta=_delta(estimate.attributions, *ends) if self.is_complete() else None,
-            error=None if estimate.error is None else restore(estimate.error),
-            status=status,
+            error=_total_error(estimate),
+            error_map=None if estimate.error_map is None else restore(estimate.error_map),
+            samples=estimate.samples,
+            residuals=estimate.residuals or {},
+            status=(estimate.status or status) if status == "finished" else status,
             evaluations={
                 "forward": estimate.forwards + problem.batch * (1 + self.compares()),
                 "gradient": estimate.gradients,
@@ -295,17 +313,41 @@ class GradientMethod(AbstractMethod):
         best bound with ``functools.partial(apply, params)``: new values of them compile nothing. Those
         that it reads from closures, globals or attributes are noticed when they change, and compile
         again; a NumPy array that is changed in place is not noticed.
-      layer: the name of a tap (see `namedtensor.tap`): what passes there is explained instead of the
+      layer: the name of a place (see `namedtensor.tap`): what passes there is explained instead of the
         inputs. What goes around the layer (a residual branch) is held as it is at the inputs.
+      neuron: which number of ``layer``, written as a target is: that number is what the inputs are
+        explained of, instead of a number of the output.
     """
 
     fun: Callable[..., Any]
     layer: str | None = None
+    neuron: Any = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """A neuron is one of a layer."""
+        if self.neuron is not None and self.layer is None:
+            raise ValueError(
+                f"neuron={self.neuron!r} is a place in a layer: give layer='name' too "
+                "(namedtensor.list_taps lists them)."
+            )
+
+    def _asked(self, target: Any, args: Any) -> tuple[Callable[..., Any], Any, Any]:
+        if self.neuron is None:
+            return super()._asked(target, args)
+        if target is not None:
+            raise ValueError(
+                f"target={target!r} and neuron={self.neuron!r} are both given: "
+                "the neuron is what is explained, "
+                "so leave the target out."
+            )
+        assert self.layer is not None
+        return up_to(self.fun, self.layer, args, self.neuron)
 
     def explained(self, posed: Problem) -> Problem:
         """The inputs, or what passes at ``layer``."""
-        problem = posed if self.layer is None else at_layer(posed, self.layer)
-        require_real(problem.inputs, "input" if self.layer is None else f"the value at {self.layer!r}, input")
+        here = self.layer if self.neuron is None else None
+        problem = posed if here is None else at_layer(posed, here)
+        require_real(problem.inputs, "input" if here is None else f"the value at {here!r}, input")
         return problem
 
     def configuration(self) -> dict[str, Any]:
@@ -331,18 +373,16 @@ def _misses(record: Attribution) -> bool:
     return bool(((record.gap > GAP_TOLERANCE) & (jnp.abs(record.convergence_delta) > rounding)).any())
 
 
+def _total_error(estimate: Estimate) -> Any:
+    """The estimated total absolute error as a fraction of the total absolute attribution, ``[batch]``."""
+    if estimate.error is not None or estimate.error_map is None:
+        return estimate.error
+    # the mean absolute value of a normal variable is sqrt(2/pi) standard deviations
+    error = sum(jnp.abs(e).reshape(e.shape[0], -1).sum(1) for e in estimate.error_map) * (2 / np.pi) ** 0.5
+    total = sum(jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in estimate.attributions)
+    return error / jnp.maximum(total, jnp.finfo(total.dtype).tiny)
+
+
 def _delta(attributions: Arrays, at_input: Any, at_baseline: Any) -> Any:
     total = sum(a.reshape(a.shape[0], -1).sum(1) for a in attributions)
     return total - (at_input - at_baseline)
-
-
-def _reporter(show_progress: Progress, name: str) -> Callable[[float], Any]:
-    if callable(show_progress):
-        return show_progress
-    if not show_progress:
-        return lambda _: None
-    with optional("models"):
-        from tqdm.auto import tqdm
-
-    bar = tqdm(total=100, desc=name, unit="%")
-    return lambda done: bar.update(round(100 * done) - bar.n)

@@ -10,9 +10,10 @@ import numpy as np
 from jax.core import Tracer
 
 from captum_lite._chunks import chunk_size, chunks
+from captum_lite._estimate import Estimate
 from captum_lite._gradient import weighted_sum
 from captum_lite._inputs import Arrays, require_real
-from captum_lite._method import AbstractMethod, Estimate
+from captum_lite._method import AbstractMethod
 from captum_lite._problem import Problem
 from namedtensor import Dims
 from namedtensor._errors import describe
@@ -178,7 +179,14 @@ def noisy_estimates(
         seen = min(seen + size, n)
         result, error = _summary(kind, seen, shift, *sums)
         count = each if isinstance(each, Tracer) else int(each)
-        yield Estimate(result, seen / n, gradients=seen * count, error=error)  # pyright: ignore[reportArgumentType]
+        draws = None if kind == "vargrad" else seen
+        yield Estimate(
+            result,
+            seen / n,
+            gradients=seen * count,
+            error_map=error,
+            samples=draws,
+        )  # pyright: ignore[reportArgumentType]
 
 
 def _summary(kind: str, n: int, shift: Arrays, first: Arrays, second: Arrays) -> tuple[Arrays, Arrays | None]:

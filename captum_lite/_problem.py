@@ -73,6 +73,17 @@ class _From:
         return replace(fun, {self.layer: value})(*given, *args)
 
 
+@dataclass(frozen=True)
+class _UpTo:
+    """What passes at one of a function's taps, as the output."""
+
+    layer: str
+
+    def __call__(self, *given: Any) -> Any:
+        *args, fun = given
+        return capture(fun, [self.layer])(*args)[1][self.layer]
+
+
 _output = jax.jit(lambda problem, inputs: problem.output(inputs))
 _score = jax.jit(lambda problem, inputs: problem.score(inputs))
 
@@ -85,6 +96,8 @@ def pose(
     args: Any,
     *,
     compares: bool = False,
+    scores: bool = True,
+    differentiates: bool = True,
 ) -> Problem:
     """The checked problem of a user's call.
 
@@ -95,6 +108,8 @@ def pose(
       target: see `_target.make`.
       args: further arguments of ``fun``; one that is no tuple is passed as a single argument.
       compares: whether the method needs baselines.
+      scores: whether one number of the output is explained; without, the problem has no target.
+      differentiates: whether that number must have a gradient.
     """
     if not callable(fun):
         raise TypeError(f"the function to explain is {type(fun).__name__}, which cannot be called.")
@@ -104,8 +119,17 @@ def pose(
     call, held = _callable.split((fun, args))
     based = _baselines.unpack(baselines, arrays, layout) if compares else None
     problem = Problem(held, arrays, based, None, call, layout)
+    if not scores:
+        return problem
     output = jax.eval_shape(_output, problem, problem.inputs)
-    return dataclasses.replace(problem, target=_target.make(target, output, problem.batch))
+    chosen = _target.make(target, output, problem.batch, differentiable=differentiates)
+    return dataclasses.replace(problem, target=chosen)
+
+
+def up_to(fun: Callable[..., Any], layer: str, args: Any, neuron: Any) -> tuple[Callable[..., Any], Any, Any]:
+    """The function up to a layer, the target in it, and its further arguments, as `pose` takes them."""
+    args = args if isinstance(args, tuple) else () if args is None else (args,)
+    return _UpTo(layer), neuron, (*args, fun)
 
 
 def at_layer(problem: Problem, layer: str) -> Problem:
@@ -150,9 +174,13 @@ _capture = jax.jit(_capture_at, static_argnums=2)
 def endpoints(problem: Problem) -> tuple[Any, Any]:
     """The score at the inputs, and at the baselines (None without), both ``[batch]``.
 
+    Both are None for a problem without a target.
+
     Raises:
       ValueError: the score is NaN or infinite (only where values can be looked at).
     """
+    if problem.target is None:
+        return None, None
     at_input = _score(problem, problem.inputs)
     at_baseline = None if problem.baselines is None else _score(problem, problem.baselines)
     for scores, what in ((at_input, "at the inputs"), (at_baseline, "at the baselines")):

@@ -23,6 +23,7 @@ GAP_TOLERANCE = 0.01  # of the total absolute attribution: above it `explain` wa
 _LINE = 60  # characters of one value in a summary
 _BY_EXAMPLE = (
     "attributions", "inputs", "baselines", "prediction", "baseline_prediction", "convergence_delta", "error",
+    "error_map", "residuals",
 )  # fmt: skip
 
 
@@ -44,8 +45,15 @@ class Attribution:
       convergence_delta: ``sum of attributions - (prediction - baseline_prediction)``, ``[batch]``, for
         methods that are complete; else None. It is a lower bound on the error of the sum, and says
         nothing about errors that cancel.
-      error: the standard error of each attribution where the method is a mean of random draws; else None.
-      status: ``"finished"``, ``"partial"`` (streaming) or ``"stopped"`` (cancelled or interrupted).
+      error: the estimated total absolute error as a fraction of the total absolute attribution,
+        ``[batch]``; an estimate, not a bound. None where none is known.
+      error_map: the estimated error of each attribution: its standard error where the method is a mean of
+        random draws, an indication where it is a quadrature; None where none is known.
+      samples: how many independent draws the attributions are a mean of, for `merge`; else None.
+      residuals: place in the model -> how far a rule that is not exact there misses completeness,
+        ``[batch]``. Empty where every rule is exact.
+      status: ``"finished"``, ``"partial"`` (streaming), ``"stopped"`` (cancelled or interrupted); for an
+        adaptive method ``"converged"`` (to the tolerance) or ``"budget"`` (the evaluations ran out).
       evaluations: how many examples went through the model: ``forward`` and ``gradient``.
       method: the method's name.
       arguments: its arguments.
@@ -63,6 +71,9 @@ class Attribution:
     evaluations: dict[str, int]
     method: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    error_map: Any = None
+    samples: int | None = None
+    residuals: dict[str, Any] = field(default_factory=dict)
 
     @property
     def gap(self) -> Any:
@@ -86,7 +97,7 @@ class Attribution:
             )
         summed = tuple(a.sum(over) for a in _parts(self.attributions))
         whole = summed if isinstance(self.attributions, tuple) else summed[0]
-        return dataclasses.replace(self, attributions=whole, error=None)
+        return dataclasses.replace(self, attributions=whole, error_map=None)
 
     def example(self, i: int) -> "Attribution":
         """The record of one example of the batch; the batch stays, with size 1."""
@@ -127,12 +138,17 @@ class Attribution:
             ("status", self.status),
         ]
         rows.append(("explained", ", ".join(describe(x) for x in _parts(self.attributions))))
-        rows.append(("prediction", _numbers(self.prediction)))
+        if self.prediction is not None:
+            rows.append(("prediction", _numbers(self.prediction)))
         if self.baseline_prediction is not None:
             rows.append(("at baseline", _numbers(self.baseline_prediction)))
         if self.convergence_delta is not None:
             gap = f"(relative {_numbers(self.gap)}; a lower bound on the error)"
             rows.append(("delta", f"{_numbers(self.convergence_delta)}  {gap}"))
+        if self.error is not None:
+            rows.append(("error", f"{_numbers(self.error)}  (estimated, of the total absolute attribution)"))
+        for place, residual in self.residuals.items():
+            rows.append(("residual", f"{_numbers(residual)}  at {place}, where no exact rule applies"))
         rows.append(("evaluations", ", ".join(f"{n} {k}" for k, n in self.evaluations.items())))
         return rows
 
@@ -171,6 +187,8 @@ def _arrays(x: Any) -> list[Any]:
 def _row(x: Any, i: int) -> Any:
     if x is None:
         return None
+    if isinstance(x, dict):
+        return {k: _row(part, i) for k, part in x.items()}
     if isinstance(x, tuple):
         return tuple(_row(p, i) for p in x)
     return x.isel(batch=slice(i, i + 1)) if is_named(x) else x[i : i + 1]

@@ -44,7 +44,7 @@ class Target:
         return output.at[(rows, *self.indices)].get(mode="fill", fill_value=jnp.nan)
 
 
-def make(target: Any, output: Any, batch: int) -> Target:
+def make(target: Any, output: Any, batch: int, *, differentiable: bool = True) -> Target:
     """The `Target` for what the user wrote, checked against the shape of the model's output.
 
     Args:
@@ -52,6 +52,7 @@ def make(target: Any, output: Any, batch: int) -> Target:
         for each example) for outputs of several axes, a dict by dim, or a function of the output.
       output: the output, or its shape.
       batch: the number of examples.
+      differentiable: whether the number must have a gradient.
 
     Raises:
       ValueError: an output without a batch, or a target of the wrong form for it.
@@ -62,7 +63,7 @@ def make(target: Any, output: Any, batch: int) -> Target:
         select, held = split(target)
         return Target((), select=select, held=held)
     _require_batch(output, batch)
-    if not jnp.issubdtype(output.dtype, jnp.floating):
+    if differentiable and not jnp.issubdtype(output.dtype, jnp.floating):
         raise TypeError(
             f"the function returned {shapes.describe(output)}: a gradient needs floating-point scores; "
             "return them as they are before argmax or rounding."

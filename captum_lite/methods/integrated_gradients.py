@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from captum_lite._chunks import chunk_size, chunks
+from captum_lite._estimate import Estimate
 from captum_lite._gradient import gradient_sum_on_path
 from captum_lite._inputs import Arrays
-from captum_lite._method import Estimate, GradientMethod
+from captum_lite._method import GradientMethod
 from captum_lite._problem import Problem
 from captum_lite._quadrature import quadrature, spread_order
 

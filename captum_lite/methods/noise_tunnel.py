@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from captum_lite._method import AbstractMethod, Estimate
+from captum_lite._estimate import Estimate
+from captum_lite._method import AbstractMethod
 from captum_lite._noise import Noise, noisy_estimates
 from captum_lite._problem import Problem
 

@@ -219,8 +219,8 @@ class AttributionExplorer(w.VBox):
             share = f"{100 * float(record.gap[0]):.2g} % of the total attribution"
             rows.append(("completeness gap", f"{gap:.2e}, {share}: a lower bound on the error"))
         if record.error is not None:
-            errors = np.asarray(record.error.array if is_named(record.error) else record.error)
-            rows.append(("standard error", f"{errors.mean():.2e} a pixel on average"))
+            share = float(np.asarray(record.error)[0])
+            rows.append(("estimated error", f"{share:.1%} of the total attribution"))
         rows.append(("gradient evaluations", str(record.evaluations["gradient"])))
         return rows
 

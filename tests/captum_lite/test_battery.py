@@ -334,7 +334,7 @@ def test_record_fields(make, model):
         assert float(abs(delta).max()) < 1e-6 * float(abs(difference).max())
     else:
         assert record.convergence_delta is record.gap is None
-    assert record.error is None or record.error.shape == X.shape
+    assert record.error_map is None or record.error_map.shape == X.shape
     assert (record.status, record.target, record.method) == ("finished", 1, type(method).__name__)
     assert record.evaluations["forward"] >= BATCH
     assert record.evaluations["gradient"] >= BATCH * isinstance(method, GradientMethod | NoiseTunnel)

@@ -151,8 +151,10 @@ def test_smoothgrad_of_a_quadratic_is_its_gradient_in_expectation():
     record = SmoothGrad(QUADRATIC).explain(X, nt_samples=SAMPLES, stdevs=STDEV, key=jax.random.key(1))
     # the standard error of a mean of S (x + e) is known as well
     known = STDEV * np.sqrt((S**2).sum(1) / SAMPLES)
-    np.testing.assert_allclose(record.error, np.broadcast_to(known, X.shape), rtol=5 / np.sqrt(2 * SAMPLES))
-    assert (abs(record.attributions - X @ S) <= 5 * record.error).all()
+    np.testing.assert_allclose(
+        record.error_map, np.broadcast_to(known, X.shape), rtol=5 / np.sqrt(2 * SAMPLES)
+    )
+    assert (abs(record.attributions - X @ S) <= 5 * record.error_map).all()
 
 
 def test_vargrad_of_a_quadratic_is_the_noise_through_its_hessian():
@@ -184,9 +186,9 @@ def test_noise_tunnel_of_given_noise(nt_type):
     expected, error = STATISTICS[nt_type]
     np.testing.assert_allclose(record.attributions, expected, **EXACT)
     if error is None:
-        assert record.error is None
+        assert record.error_map is None
     else:
-        np.testing.assert_allclose(record.error, error, **EXACT)
+        np.testing.assert_allclose(record.error_map, error, **EXACT)
 
 
 def test_noise_tunnel_over_integrated_gradients_of_given_noise():

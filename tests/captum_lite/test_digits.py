@@ -88,7 +88,7 @@ def test_noise_tunnel_runs_and_reports_its_error(model, some):
     assert dict(record.attributions.shape) == {"batch": 4, "height": 8, "width": 8}
     other = tunnel.attribute(images, noise, {"class": labels}, key=jax.random.key(9), **given)
     # two independent means of 8 differ by sqrt(2) standard errors; on the whole, not in each pixel
-    difference, error = (np.asarray(v.array) for v in (record.attributions - other, record.error))
+    difference, error = (np.asarray(v.array) for v in (record.attributions - other, record.error_map))
     assert 0.7 < np.sqrt((difference**2).sum() / (2 * error**2).sum()) < 1.4
 
 

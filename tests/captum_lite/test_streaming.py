@@ -67,7 +67,7 @@ def test_a_partial_mean_over_noise_is_the_mean_of_its_samples():
     for record in records:
         n = record.evaluations["gradient"] // BATCH
         np.testing.assert_allclose(record.attributions, X + noise[:n].mean(0), rtol=1e-10)
-        np.testing.assert_allclose(record.error, noise[:n].std(0, ddof=1) / np.sqrt(n), rtol=1e-10)
+        np.testing.assert_allclose(record.error_map, noise[:n].std(0, ddof=1) / np.sqrt(n), rtol=1e-10)
 
 
 # a method, its arguments, and how many gradients of one example it takes

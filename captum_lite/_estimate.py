@@ -1,0 +1,35 @@
+"""`Estimate`: what a method knows after a step of its work."""
+
+from typing import Any, NamedTuple
+
+from captum_lite._inputs import Arrays, Layout
+
+
+class Estimate(NamedTuple):
+    """What a method knows after a step.
+
+    Attributes:
+      attributions: of the inputs' shapes (or as ``layout`` says); after the last step, the result.
+      done: the fraction of the work done, 1.0 at the end.
+      gradients: gradient evaluations so far, in examples.
+      forwards: model evaluations without gradient so far, in examples.
+      error_map: the estimated error of each attribution, of their shapes: a standard error where they
+        are a mean of random draws.
+      error: the estimated total absolute error as a fraction of the total absolute attribution,
+        ``[batch]``; None lets the record derive it from ``error_map``.
+      samples: how many independent draws the attributions are a mean of; None if they are no such mean.
+      status: how the work ended, where there is more to say than "finished": "converged", "budget".
+      residuals: place in the model -> what a rule that is not exact there misses, ``[batch]``.
+      layout: how the attributions are laid out where it is not as the inputs.
+    """
+
+    attributions: Arrays
+    done: float = 1.0
+    gradients: int = 0
+    forwards: int = 0
+    error_map: Arrays | None = None
+    error: Any = None
+    samples: int | None = None
+    status: str | None = None
+    residuals: dict[str, Any] | None = None
+    layout: Layout | None = None

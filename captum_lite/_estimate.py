@@ -2,6 +2,9 @@
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+import numpy as np
+
 from captum_lite._inputs import Arrays, Layout
 
 
@@ -33,3 +36,13 @@ class Estimate(NamedTuple):
     status: str | None = None
     residuals: dict[str, Any] | None = None
     layout: Layout | None = None
+
+
+def total_error(estimate: Estimate) -> Any:
+    """The estimated total absolute error as a fraction of the total absolute attribution, ``[batch]``."""
+    if estimate.error is not None or estimate.error_map is None:
+        return estimate.error
+    # the mean absolute value of a normal variable is sqrt(2/pi) standard deviations
+    error = sum(jnp.abs(e).reshape(e.shape[0], -1).sum(1) for e in estimate.error_map) * (2 / np.pi) ** 0.5
+    total = sum(jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in estimate.attributions)
+    return error / jnp.maximum(total, jnp.finfo(total.dtype).tiny)

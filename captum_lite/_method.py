@@ -17,12 +17,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from captum_lite._estimate import Estimate
+from captum_lite._estimate import Estimate, total_error
 from captum_lite._inputs import Arrays, is_concrete, require_finite, require_real
 from captum_lite._problem import Problem, at_layer, endpoints, pose, up_to
 from captum_lite._progress import Progress, reporter
 from captum_lite._record import GAP_TOLERANCE, Attribution, IncompleteWarning
 
+_POSED = "in the problem"
 _ROUNDINGS = 16  # roundings of an output that a gap may be made of, in a model of some layers
 
 
@@ -276,7 +277,7 @@ class AbstractMethod:
             prediction=ends[0],
             baseline_prediction=ends[1],
             convergence_delta=_delta(estimate.attributions, *ends) if self.is_complete() else None,
-            error=_total_error(estimate),
+            error=total_error(estimate),
             error_map=None if estimate.error_map is None else restore(estimate.error_map),
             samples=estimate.samples,
             residuals=estimate.residuals or {},
@@ -357,7 +358,8 @@ class GradientMethod(AbstractMethod):
 
     def unbound(self) -> AbstractMethod:
         """The method without its function."""
-        return replace(self, fun=_no_function)
+        # which neuron is a matter of the problem; here it counts that there is one
+        return replace(self, fun=_no_function, neuron=None if self.neuron is None else _POSED)
 
 
 def _no_function(*_: Any) -> Any:
@@ -371,16 +373,6 @@ def _misses(record: Attribution) -> bool:
     outputs = jnp.abs(record.prediction) + jnp.abs(record.baseline_prediction)
     rounding = _ROUNDINGS * jnp.finfo(outputs.dtype).eps * outputs
     return bool(((record.gap > GAP_TOLERANCE) & (jnp.abs(record.convergence_delta) > rounding)).any())
-
-
-def _total_error(estimate: Estimate) -> Any:
-    """The estimated total absolute error as a fraction of the total absolute attribution, ``[batch]``."""
-    if estimate.error is not None or estimate.error_map is None:
-        return estimate.error
-    # the mean absolute value of a normal variable is sqrt(2/pi) standard deviations
-    error = sum(jnp.abs(e).reshape(e.shape[0], -1).sum(1) for e in estimate.error_map) * (2 / np.pi) ** 0.5
-    total = sum(jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in estimate.attributions)
-    return error / jnp.maximum(total, jnp.finfo(total.dtype).tiny)
 
 
 def _delta(attributions: Arrays, at_input: Any, at_baseline: Any) -> Any:

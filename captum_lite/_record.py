@@ -107,6 +107,20 @@ class Attribution:
         cut = {k: _row(getattr(self, k), i % size) for k in _BY_EXAMPLE}
         return dataclasses.replace(self, target=_target_row(self.target, i % size), **cut)
 
+    def merge(self, other: "Attribution") -> "Attribution":
+        """This record and another of the same explanation with other random draws, as one of all draws.
+
+        Means are weighted by the number of draws, and the standard errors are those of all draws together:
+        two streams of 50 samples merge into what one stream of 100 would be.
+
+        Raises:
+          ValueError: the method is no mean of draws, the records explain different things, or they hold
+            the same draws.
+        """
+        from captum_lite._merge import merged  # (it makes records, so it knows this file)
+
+        return merged(self, other)
+
     def plot(self, i: int = 0, **how: Any) -> Any:
         """Draw the attributions of one example; see `captum_lite.viz.show` for ``how``."""
         from captum_lite import viz  # (matplotlib is needed for pictures alone)

@@ -62,6 +62,17 @@ class NoiseTunnel(AbstractMethod):
         """If the inner method does."""
         return self.inner.compares()
 
+    def scores(self) -> bool:
+        """If the inner method does."""
+        return self.inner.scores()
+
+    def differentiates(self) -> bool:
+        """If the inner method does."""
+        return self.inner.differentiates()
+
+    def _asked(self, target: Any, args: Any) -> tuple[Callable[..., Any], Any, Any]:
+        return self.inner._asked(target, args)
+
     def defaults(self) -> dict[str, Any]:
         """The inner method's options and its own."""
         return {**self.inner.defaults(), **super().defaults()}

@@ -54,7 +54,7 @@ class SmoothGrad(GradientMethod):
     ) -> Iterator[Estimate]:
         """One chunk of samples at a time."""
         level = 0.15 if noise_level is None and stdevs is None else noise_level
-        inner = Saliency(self.fun, self.layer)
+        inner = Saliency(self.fun, self.layer, neuron=self.neuron)
         noise = Noise(nt_samples, stdevs, level, key)
         return noisy_estimates(inner, problem, self.kind, noise, {"abs": False}, internal_batch_size)
 

@@ -24,6 +24,8 @@ class Estimate(NamedTuple):
       status: how the work ended, where there is more to say than "finished": "converged", "budget".
       residuals: place in the model -> what a rule that is not exact there misses, ``[batch]``.
       layout: how the attributions are laid out where it is not as the inputs.
+      total: what the attributions add up to, ``[batch]``, where it is not the sum of all their values
+        (several elements that are one feature show its value each, and it counts once).
     """
 
     attributions: Arrays
@@ -36,6 +38,7 @@ class Estimate(NamedTuple):
     status: str | None = None
     residuals: dict[str, Any] | None = None
     layout: Layout | None = None
+    total: Any = None
 
 
 def total_error(estimate: Estimate) -> Any:

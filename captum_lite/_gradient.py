@@ -15,9 +15,10 @@ def gradient(problem: Problem, inputs: Arrays) -> Arrays:
     The scores are summed first: examples do not depend on each other, so each keeps its own gradient.
     Where a score is NaN or infinite its gradient is made NaN, whatever JAX says: it often says 0.
     """
+    score = problem.fast(problem.score)
 
     def total(xs: Arrays) -> tuple[Any, Any]:
-        scores = problem.score(xs)
+        scores = score(xs)
         return scores.sum(), scores
 
     (_, scores), gradients = jax.value_and_grad(total, has_aux=True)(inputs)

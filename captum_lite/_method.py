@@ -11,15 +11,15 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite import _baselines
 from captum_lite._estimate import Estimate, total_error
-from captum_lite._inputs import Arrays, is_concrete, require_finite, require_real
-from captum_lite._problem import Problem, at_layer, endpoints, pose, up_to
+from captum_lite._inputs import Arrays, Layout, is_concrete, require_finite
+from captum_lite._problem import Problem, endpoints, pose
 from captum_lite._progress import Progress, reporter
 from captum_lite._record import GAP_TOLERANCE, Attribution, IncompleteWarning
 
@@ -50,9 +50,25 @@ class AbstractMethod:
         """Whether the method needs baselines."""
         return False
 
+    def fit_baselines(self, baselines: Any, inputs: Arrays, layout: Layout) -> Arrays:
+        """What the user gave as baselines, as checked arrays; by default of the inputs' shapes."""
+        return _baselines.unpack(baselines, inputs, layout)
+
+    def endpoints(self, posed: Problem, problem: Problem) -> tuple[Any, Any]:
+        """The explained number at the inputs and at the baselines, whose difference is to be attributed."""
+        return endpoints(problem)
+
     def is_complete(self) -> bool:
         """Whether the attributions should sum to the difference of the scores."""
         return False
+
+    def absorbs(self) -> bool:
+        """Whether constants of the function keep a part of the score, so that a delta is no error."""
+        return False
+
+    def delta(self, estimate: Estimate, at_input: Any, at_baseline: Any) -> Any:
+        """How far the attributions are from adding up, ``[batch]``."""
+        return _delta(estimate, at_input, at_baseline)
 
     def scores(self) -> bool:
         """Whether one number of the output is explained, so that a target must choose it."""
@@ -65,6 +81,13 @@ class AbstractMethod:
     def advice(self) -> str:
         """What to do where the attributions do not add up."""
         return "take more steps (n_steps=)"
+
+    def shortfall(self, estimate: Estimate, options: dict[str, Any]) -> str:
+        """What to say where the evaluations ran out before the tolerance was reached (status "budget")."""
+        return (
+            "the evaluations ran out before the tolerance was reached: the largest estimated error is "
+            f"{float(jnp.max(estimate.error)):.1%} of the total absolute attribution."
+        )
 
     def explain_options(self, problem: Problem, options: dict[str, Any]) -> dict[str, Any]:
         """The options with which `explain` and `stream` run: those given, and what evidence takes."""
@@ -122,7 +145,7 @@ class AbstractMethod:
           IndexError: a target out of range.
           TypeError: integer inputs, or an option that the method does not have.
         """
-        if return_convergence_delta and not self.is_complete():
+        if return_convergence_delta and not (self.is_complete() or self.absorbs()):
             raise ValueError(
                 f"{type(self).__name__} is not complete, so it has no convergence delta: "
                 "leave return_convergence_delta out."
@@ -138,9 +161,11 @@ class AbstractMethod:
                 stacklevel=2,
             )
         self._require_finite_result(problem, estimate)
+        if estimate.status == "budget":
+            warnings.warn(self.shortfall(estimate, options), IncompleteWarning, stacklevel=2)
         result = (estimate.layout or problem.layout).restore(estimate.attributions)
         return (
-            (result, _delta(estimate.attributions, *endpoints(problem)))
+            (result, self.delta(estimate, *self.endpoints(posed, problem)))
             if return_convergence_delta
             else result
         )
@@ -164,7 +189,7 @@ class AbstractMethod:
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
         options = self.explain_options(problem, options)
-        ends = endpoints(problem)
+        ends = self.endpoints(posed, problem)
         run = self._run(posed, problem, options, show_progress, cancel)
         estimate, status = deque(run, maxlen=1).pop()  # the last; the others need not be kept
         record = self._record(problem, estimate, status, ends, target, options)
@@ -172,7 +197,9 @@ class AbstractMethod:
             warnings.warn(
                 "stopped before its end: the record is a partial result.", IncompleteWarning, stacklevel=2
             )
-        elif _misses(record):
+        elif record.status == "budget":
+            warnings.warn(self.shortfall(estimate, options), IncompleteWarning, stacklevel=2)
+        elif record.status != "converged" and not self.absorbs() and _misses(record):
             warnings.warn(
                 f"the attributions miss the difference of the outputs by {float(record.gap.max()):.1%} "
                 f"of their total: {self.advice()}.",
@@ -196,7 +223,7 @@ class AbstractMethod:
         posed = self.pose(inputs, baselines, target, additional_forward_args, options)
         problem = self.explained(posed)
         options = self.explain_options(problem, options)
-        ends = endpoints(problem)
+        ends = self.endpoints(posed, problem)
         run = self._run(posed, problem, options, show_progress, cancel)
         # a generator would see a bad argument only when its first record is asked for
         return (self._record(problem, e, status, ends, target, options) for e, status in run)
@@ -219,6 +246,7 @@ class AbstractMethod:
             compares=self.compares(),
             scores=self.scores(),
             differentiates=self.differentiates(),
+            fit_baselines=self.fit_baselines,
         )
 
     def _asked(self, target: Any, args: Any) -> tuple[Callable[..., Any], Any, Any]:
@@ -276,7 +304,7 @@ class AbstractMethod:
             target=target,
             prediction=ends[0],
             baseline_prediction=ends[1],
-            convergence_delta=_delta(estimate.attributions, *ends) if self.is_complete() else None,
+            convergence_delta=self.delta(estimate, *ends) if self.is_complete() or self.absorbs() else None,
             error=total_error(estimate),
             error_map=None if estimate.error_map is None else restore(estimate.error_map),
             samples=estimate.samples,
@@ -305,67 +333,6 @@ class AbstractMethod:
             ) from None
 
 
-@dataclass(frozen=True)
-class GradientMethod(AbstractMethod):
-    """A method that differentiates a function.
-
-    Args:
-      fun: any JAX function whose output has the batch first (or the dim ``batch``). Parameters are
-        best bound with ``functools.partial(apply, params)``: new values of them compile nothing. Those
-        that it reads from closures, globals or attributes are noticed when they change, and compile
-        again; a NumPy array that is changed in place is not noticed.
-      layer: the name of a place (see `namedtensor.tap`): what passes there is explained instead of the
-        inputs. What goes around the layer (a residual branch) is held as it is at the inputs.
-      neuron: which number of ``layer``, written as a target is: that number is what the inputs are
-        explained of, instead of a number of the output.
-    """
-
-    fun: Callable[..., Any]
-    layer: str | None = None
-    neuron: Any = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        """A neuron is one of a layer."""
-        if self.neuron is not None and self.layer is None:
-            raise ValueError(
-                f"neuron={self.neuron!r} is a place in a layer: give layer='name' too "
-                "(namedtensor.list_taps lists them)."
-            )
-
-    def _asked(self, target: Any, args: Any) -> tuple[Callable[..., Any], Any, Any]:
-        if self.neuron is None:
-            return super()._asked(target, args)
-        if target is not None:
-            raise ValueError(
-                f"target={target!r} and neuron={self.neuron!r} are both given: "
-                "the neuron is what is explained, "
-                "so leave the target out."
-            )
-        assert self.layer is not None
-        return up_to(self.fun, self.layer, args, self.neuron)
-
-    def explained(self, posed: Problem) -> Problem:
-        """The inputs, or what passes at ``layer``."""
-        here = self.layer if self.neuron is None else None
-        problem = posed if here is None else at_layer(posed, here)
-        require_real(problem.inputs, "input" if here is None else f"the value at {here!r}, input")
-        return problem
-
-    def configuration(self) -> dict[str, Any]:
-        """The fields that are set, without the function."""
-        given = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
-        return {k: v for k, v in given.items() if v is not None}
-
-    def unbound(self) -> AbstractMethod:
-        """The method without its function."""
-        # which neuron is a matter of the problem; here it counts that there is one
-        return replace(self, fun=_no_function, neuron=None if self.neuron is None else _POSED)
-
-
-def _no_function(*_: Any) -> Any:
-    raise AssertionError("an unbound method has no function")
-
-
 def _misses(record: Attribution) -> bool:
     """Whether the gap is worth a warning: over the tolerance, and over what rounding explains."""
     if record.gap is None or not is_concrete(record.gap):
@@ -375,6 +342,8 @@ def _misses(record: Attribution) -> bool:
     return bool(((record.gap > GAP_TOLERANCE) & (jnp.abs(record.convergence_delta) > rounding)).any())
 
 
-def _delta(attributions: Arrays, at_input: Any, at_baseline: Any) -> Any:
-    total = sum(a.reshape(a.shape[0], -1).sum(1) for a in attributions)
+def _delta(estimate: Estimate, at_input: Any, at_baseline: Any) -> Any:
+    total = estimate.total
+    if total is None:
+        total = sum(a.reshape(a.shape[0], -1).sum(1) for a in estimate.attributions)
     return total - (at_input - at_baseline)

@@ -11,8 +11,8 @@ from jax.core import Tracer
 
 from captum_lite._chunks import chunk_size, chunks
 from captum_lite._estimate import Estimate
-from captum_lite._gradient import weighted_sum
-from captum_lite._inputs import Arrays, require_real
+from captum_lite._inputs import Arrays, require_real, unpack
+from captum_lite._mean import Mean, mean_of
 from captum_lite._method import AbstractMethod
 from captum_lite._problem import Problem
 from namedtensor import Dims
@@ -104,35 +104,29 @@ def _normal(key: Any, x: Any, names: Dims | None) -> Any:
     return jnp.transpose(drawn, np.argsort(by_name).tolist())
 
 
+class _Draw(NamedTuple):
+    """What one noisy copy gives: a pytree of which the mean is taken."""
+
+    result: Any  # in the layout of the attributions
+    residuals: dict[str, Any]
+
+
 @functools.partial(jax.jit, static_argnames=("inner", "kind", "options"))
-def _moments(
-    posed: Problem,
-    noise: Arrays,
-    weights: Any,
-    shift: Arrays,
-    is_first: Any,
-    *,
-    inner: AbstractMethod,
-    kind: str,
-    options: tuple,
-) -> tuple[Arrays, Arrays, Arrays, Any]:
-    """Sums of the statistic and of its square over one chunk of samples, both about ``shift``.
+def _averaged(
+    posed: Problem, noise: Arrays, weights: Any, *, inner: AbstractMethod, kind: str, options: tuple
+) -> tuple[Mean, tuple[Any, Any]]:
+    """The statistic over one chunk of samples, and the gradients and forwards that one sample costs."""
 
-    The variance is a difference of large numbers; taken about a value near the mean, which the first
-    sample is, it keeps its digits.
-    """
-
-    def one(*noise: Any) -> tuple[Arrays, int]:
+    def one(*noise: Any) -> tuple[_Draw, tuple[Any, Any]]:
         noisy = posed.at(tuple(x + e for x, e in zip(posed.inputs, noise, strict=True)))
-        *_, last = inner.estimates(noisy, **dict(options))
-        return tuple(STATISTICS[kind](a) for a in last.attributions), last.gradients
+        explained = inner.explained(noisy)
+        *_, last = inner.estimates(noisy, explained, **dict(options))
+        values = tuple(STATISTICS[kind](a) for a in last.attributions)
+        result = (last.layout or explained.layout).restore(values)
+        return _Draw(result, last.residuals or {}), (last.gradients, last.forwards)
 
-    values, gradients = jax.vmap(one, out_axes=(0, None))(*noise)
-    shift = tuple(jnp.where(is_first, v[0], s) for v, s in zip(values, shift, strict=True))
-    apart = [v - s[None] for v, s in zip(values, shift, strict=True)]
-    first = tuple(weighted_sum(weights, d) for d in apart)
-    second = tuple(weighted_sum(weights, d * d) for d in apart)
-    return first, second, shift, gradients
+    draws, costs = jax.vmap(one, out_axes=(0, None))(*noise)
+    return mean_of(draws, weights), costs
 
 
 def noisy_estimates(
@@ -167,32 +161,29 @@ def noisy_estimates(
     else:
         size = chunk_size(posed, internal_batch_size)
     call = functools.partial(
-        _moments, inner=inner.unbound(), kind=kind, options=tuple(sorted(options.items()))
+        _averaged, inner=inner.unbound(), kind=kind, options=tuple(sorted(options.items()))
     )
-    shapes = jax.eval_shape(lambda p: inner.explained(p).inputs, posed)
-    shift: Arrays = tuple(jnp.zeros(s.shape, s.dtype) for s in shapes)  # so that all chunks are one program
-    n, seen, sums = noise.samples, 0, None
+    n, seen, sofar = noise.samples, 0, None
     size = min(n, size)
     for numbers, weights in chunks(size, np.arange(n), np.ones(n)):
-        first, second, shift, each = call(posed, draw(numbers), weights, shift, np.bool_(seen == 0))
-        sums = (first, second) if sums is None else jax.tree.map(jnp.add, sums, (first, second))
+        some, costs = call(posed, draw(numbers), weights)
+        sofar = some if sofar is None else sofar.with_(some)
         seen = min(seen + size, n)
-        result, error = _summary(kind, seen, shift, *sums)
-        count = each if isinstance(each, Tracer) else int(each)
-        draws = None if kind == "vargrad" else seen
-        yield Estimate(
-            result,
-            seen / n,
-            gradients=seen * count,
-            error_map=error,
-            samples=draws,
-        )  # pyright: ignore[reportArgumentType]
+        yield _estimate(kind, sofar, seen, n, costs)
 
 
-def _summary(kind: str, n: int, shift: Arrays, first: Arrays, second: Arrays) -> tuple[Arrays, Arrays | None]:
+def _estimate(kind: str, sofar: Mean, seen: int, n: int, costs: tuple[Any, Any]) -> Estimate:
     """The mean with its standard error, or the variance."""
-    variance = tuple(jnp.maximum(s / n - (f / n) ** 2, 0) for f, s in zip(first, second, strict=True))
-    if kind == "vargrad":
-        return tuple(v.astype(c.dtype) for v, c in zip(variance, shift, strict=True)), None
-    mean = tuple((c + f / n).astype(c.dtype) for c, f in zip(shift, first, strict=True))
-    return mean, tuple(jnp.sqrt(v / (n - 1)) for v in variance) if n > 1 else None
+    error = None if kind == "vargrad" else sofar.standard_error(seen)
+    arrays, layout = unpack((sofar.variance if kind == "vargrad" else sofar.mean).result)
+    gradients, forwards = (c if isinstance(c, Tracer) else int(c) for c in costs)
+    return Estimate(
+        arrays,
+        seen / n,
+        gradients=seen * gradients,  # pyright: ignore[reportArgumentType]
+        forwards=seen * forwards,  # pyright: ignore[reportArgumentType]
+        error_map=None if error is None else unpack(error.result)[0],
+        samples=None if kind == "vargrad" else seen,
+        residuals=sofar.mean.residuals,
+        layout=layout,
+    )

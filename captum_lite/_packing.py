@@ -19,8 +19,8 @@ def pack(x: Any, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """A value as JSON, its arrays put into ``arrays`` under ``name`` and what follows it."""
     if isinstance(x, tuple | list):
         return {type(x).__name__: [pack(part, f"{name}.{i}", arrays) for i, part in enumerate(x)]}
-    if isinstance(x, dict):
-        return {"dict": {k: pack(v, f"{name}.{k}", arrays) for k, v in x.items()}}
+    if isinstance(x, dict):  # by pairs: a key may be the number of an axis, and JSON has strings alone
+        return {"dict": [[k, pack(v, f"{name}.{k}", arrays)] for k, v in x.items()]}
     if is_named(x):
         return {"named": pack(x.array, name, arrays), "dims": str(x.dims)}
     if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
@@ -39,7 +39,7 @@ def unpack(x: dict[str, Any], arrays: Any) -> Any:
         parts = [unpack(part, arrays) for part in x.get("tuple", x.get("list", ()))]
         return tuple(parts) if "tuple" in x else parts
     if "dict" in x:
-        return {k: unpack(v, arrays) for k, v in x["dict"].items()}
+        return {k: unpack(v, arrays) for k, v in x["dict"]}
     if "named" in x:
         return tensor(unpack(x["named"], arrays), x["dims"])
     if "key" in x:

@@ -13,8 +13,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from captum_lite import _baselines, _callable, _target
+from captum_lite import _backend, _baselines, _callable, _target
 from captum_lite._inputs import Arrays, Layout, is_concrete, require_finite, unpack
+from captum_lite._loops import loops
 from namedtensor import capture, is_named, replace
 from namedtensor._errors import describe
 
@@ -31,6 +32,8 @@ class Problem:
       target: which number of the output; None until the output's shape is known.
       call: the function and its further arguments, without their arrays.
       layout: how the inputs came.
+      prepared: weights as `plan` needs them; of the arrays that are held, so replace both or neither.
+      plan: how the function is computed on this backend; None as it is written.
     """
 
     held: Arrays
@@ -39,6 +42,8 @@ class Problem:
     target: _target.Target | None
     call: _callable.Skeleton = field(metadata={"static": True})
     layout: Layout = field(metadata={"static": True})
+    prepared: tuple[Any, ...] = ()
+    plan: _backend.Plan | None = field(default=None, metadata={"static": True})
 
     @property
     def batch(self) -> int:
@@ -55,6 +60,15 @@ class Problem:
         """The number that is explained, for each example: ``[batch]``."""
         assert self.target is not None, "pose() sets the target"
         return self.target(self.output(inputs), self.batch)
+
+    def fast(self, fun: Callable[..., Any]) -> Callable[..., Any]:
+        """A function made of the problem's, as this backend computes it fastest."""
+        return _backend.fast(self, fun)
+
+    def planned(self) -> "Problem":
+        """The same problem with a plan for this backend."""
+        plan, prepared = _backend.planned(self)
+        return self if plan is None else dataclasses.replace(self, plan=plan, prepared=prepared)
 
     def at(self, inputs: Arrays) -> "Problem":
         """The same problem at other inputs."""
@@ -85,7 +99,7 @@ class _UpTo:
 
 
 _output = jax.jit(lambda problem, inputs: problem.output(inputs))
-_score = jax.jit(lambda problem, inputs: problem.score(inputs))
+_score = jax.jit(lambda problem, inputs: in_floats(problem.fast(problem.score)(inputs)))
 
 
 def pose(
@@ -98,6 +112,7 @@ def pose(
     compares: bool = False,
     scores: bool = True,
     differentiates: bool = True,
+    fit_baselines: Callable[[Any, Arrays, Layout], Arrays] = _baselines.unpack,
 ) -> Problem:
     """The checked problem of a user's call.
 
@@ -110,6 +125,7 @@ def pose(
       compares: whether the method needs baselines.
       scores: whether one number of the output is explained; without, the problem has no target.
       differentiates: whether that number must have a gradient.
+      fit_baselines: makes arrays of the baselines; they may have rows of their own (a distribution).
     """
     if not callable(fun):
         raise TypeError(f"the function to explain is {type(fun).__name__}, which cannot be called.")
@@ -117,13 +133,13 @@ def pose(
     require_finite(arrays, "input")
     args = args if isinstance(args, tuple) else () if args is None else (args,)
     call, held = _callable.split((fun, args))
-    based = _baselines.unpack(baselines, arrays, layout) if compares else None
+    based = fit_baselines(baselines, arrays, layout) if compares else None
     problem = Problem(held, arrays, based, None, call, layout)
     if not scores:
-        return problem
+        return problem.planned()
     output = jax.eval_shape(_output, problem, problem.inputs)
     chosen = _target.make(target, output, problem.batch, differentiable=differentiates)
-    return dataclasses.replace(problem, target=chosen)
+    return dataclasses.replace(problem, target=chosen).planned()
 
 
 def up_to(fun: Callable[..., Any], layer: str, args: Any, neuron: Any) -> tuple[Callable[..., Any], Any, Any]:
@@ -139,19 +155,56 @@ def at_layer(problem: Problem, layer: str) -> Problem:
       UnknownTapError: the function has no such tap.
     """
     here = _captured(problem, problem.inputs, layer)
+    if is_named(here) and here.array.ndim > len(here.dims):
+        _refuse_loop(problem, here, layer)
     arrays, layout = unpack(here)
     if arrays[0].shape[0] != problem.batch:
+        _refuse_loop(problem, here, layer)
         raise ValueError(
             f"the value at the tap {layer!r} is {describe(here)} for a batch of {problem.batch}: "
             "a layer that is explained has the batch in front (or as the dim batch), of the same size."
         )
+    if not is_named(here):
+        _require_batch_in_front(problem, arrays[0].shape, layer)
     based = None
     if problem.baselines is not None:
         based = unpack(_captured(problem, problem.baselines, layer))[0]
     given = problem.layout.restore(problem.inputs)
     fun, args = problem.call.fill(problem.held)
     tail, held = _callable.split((_From(layer), (fun, (given,) if problem.layout.single else given, args)))
-    return Problem(held, arrays, based, problem.target, tail, layout)
+    return Problem(held, arrays, based, problem.target, tail, layout).planned()
+
+
+def _require_batch_in_front(problem: Problem, shape: tuple[int, ...], layer: str) -> None:
+    """Refuse a value whose first axis only happens to have the size of the batch.
+
+    In a scope under `jax.vmap` the mapped axis may be any: it is the one that grows with the batch.
+    """
+    if problem.batch == 1 or shape.count(problem.batch) < 2:
+        return
+    more = tuple(jax.ShapeDtypeStruct((x.shape[0] + 1, *x.shape[1:]), x.dtype) for x in problem.inputs)
+    try:
+        there = jax.eval_shape(lambda p, xs: _capture_at(p, xs, layer), problem, more)
+    except (TypeError, ValueError):  # a function of this batch alone: nothing to learn
+        return
+    if there.shape[0] == problem.batch:
+        _refuse_loop(problem, there, layer)
+        raise ValueError(
+            f"the value at the place {layer!r} is {describe(there)} for a batch of {problem.batch + 1}: "
+            "its first axis is not the batch. Name the value with nt.tap, which puts the batch in front."
+        )
+
+
+def _refuse_loop(problem: Problem, here: Any, layer: str) -> None:
+    """Say so if the place is inside a loop, where all iterations pass."""
+    fun, args = problem.call.fill(problem.held)
+    given = problem.layout.restore(problem.inputs)
+    if loops(fun, layer, *((given,) if problem.layout.single else given), *args):
+        raise ValueError(
+            f"the place {layer!r} is inside a loop (jax.lax.scan): what passes there is {describe(here)}, "
+            "with the iterations in front. Explain a place before or after the loop, write the loop in "
+            "Python, or patch its iterations one by one with captum_lite.patching."
+        )
 
 
 def _captured(problem: Problem, inputs: Arrays, layer: str) -> Any:
@@ -164,11 +217,17 @@ def _captured(problem: Problem, inputs: Arrays, layer: str) -> Any:
 
 
 def _capture_at(problem: Problem, inputs: Arrays, layer: str) -> Any:
-    _, there = capture(lambda xs: problem.output(xs), [layer])(inputs)
-    return there[layer]
+    fun, args = problem.call.fill(problem.held)
+    given = problem.layout.restore(inputs)
+    return capture(fun, [layer])(*((given,) if problem.layout.single else given), *args)[1][layer]
 
 
 _capture = jax.jit(_capture_at, static_argnums=2)
+
+
+def in_floats(scores: Any) -> Any:
+    """Scores as floating-point numbers; counts and decisions are compared by their difference too."""
+    return scores if jnp.issubdtype(scores.dtype, jnp.floating) else scores.astype(float)
 
 
 def endpoints(problem: Problem) -> tuple[Any, Any]:

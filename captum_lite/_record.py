@@ -43,8 +43,9 @@ class Attribution:
       prediction: the explained number at the inputs, ``[batch]``.
       baseline_prediction: the same at the baselines, ``[batch]``; None without baselines.
       convergence_delta: ``sum of attributions - (prediction - baseline_prediction)``, ``[batch]``, for
-        methods that are complete; else None. It is a lower bound on the error of the sum, and says
-        nothing about errors that cancel.
+        methods that are complete. It is a lower bound on the error of the sum, and says nothing about
+        errors that cancel. For `LRP` it is ``prediction - sum``: what biases and stabilisers absorbed, no
+        error. Else None.
       error: the estimated total absolute error as a fraction of the total absolute attribution,
         ``[batch]``; an estimate, not a bound. None where none is known.
       error_map: the estimated error of each attribution: its standard error where the method is a mean of
@@ -86,7 +87,8 @@ class Attribution:
         if self.convergence_delta is None:
             return None
         sizes = [jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in _arrays(self.attributions)]
-        total = jnp.maximum(jnp.stack(sizes).sum(0), jnp.abs(self.prediction - self.baseline_prediction))
+        based = 0 if self.baseline_prediction is None else self.baseline_prediction
+        total = jnp.maximum(jnp.stack(sizes).sum(0), jnp.abs(self.prediction - based))
         return jnp.abs(self.convergence_delta) / jnp.maximum(total, jnp.finfo(total.dtype).tiny)
 
     def sum(self, over: str) -> "Attribution":
@@ -105,6 +107,8 @@ class Attribution:
         if not -size <= i < size:
             raise IndexError(f"example {i} is out of range: there are {size}, 0 to {size - 1}.")
         cut = {k: _row(getattr(self, k), i % size) for k in _BY_EXAMPLE}
+        if self.baselines is not None and _arrays(self.baselines)[0].shape[0] != size:
+            cut["baselines"] = self.baselines  # a distribution, with rows of its own
         return dataclasses.replace(self, target=_target_row(self.target, i % size), **cut)
 
     def merge(self, other: "Attribution") -> "Attribution":
@@ -126,6 +130,9 @@ class Attribution:
         from captum_lite import viz  # (matplotlib is needed for pictures alone)
 
         one = self.example(i)
+        a = one.attributions
+        if is_named(a) and "time" in a.dims and not {"height", "width"} & set(a.dims):
+            return viz.visualize_timeseries_attr(one, **({"sign": "all", "use_pyplot": False} | how))
         return viz.show(one.attributions, one.inputs, **how)
 
     def save(self, path: str | Path) -> None:
@@ -157,7 +164,9 @@ class Attribution:
         if self.baseline_prediction is not None:
             rows.append(("at baseline", _numbers(self.baseline_prediction)))
         if self.convergence_delta is not None:
-            gap = f"(relative {_numbers(self.gap)}; a lower bound on the error)"
+            absorbed = self.baseline_prediction is None
+            means = "absorbed by biases and stabilisers" if absorbed else "a lower bound on the error"
+            gap = f"(relative {_numbers(self.gap)}; {means})"
             rows.append(("delta", f"{_numbers(self.convergence_delta)}  {gap}"))
         if self.error is not None:
             rows.append(("error", f"{_numbers(self.error)}  (estimated, of the total absolute attribution)"))

@@ -1,4 +1,4 @@
-"""The main job without a browser: explain digits with every method, write a picture and a report."""
+"""The main job without a browser: explain digits with a method of each kind, write a picture and a report."""
 
 import base64
 import functools
@@ -19,11 +19,13 @@ from namedtensor.models import digits_cnn
 PICTURE, REPORT = "attributions.png", "report.html"
 UNITS = {
     "saliency": "logit/ink",
-    "input x gradient": "logit",
-    "integrated gradients": "logit",
     "SmoothGrad": "logit/ink",
-    "VarGrad": "logit²/ink²",
+    "integrated gradients": "logit",
+    "DeepLift": "logit",
+    "LRP": "logit",
+    "occlusion": "logit",
 }
+OPTIONS = {"occlusion": {"sliding_window_shapes": {"height": 2, "width": 2}}}
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,11 @@ def explain() -> Explained:
     model = functools.partial(digits_cnn.apply, params)
     predictions = np.asarray(model(images).argmax("class").array)
     records, seconds = {}, {}
-    for name, method in METHODS.items():
-        method(model).explain(images, target=predictions)  # compiles
+    for name in UNITS:
+        method, options = METHODS[name](model), OPTIONS.get(name, {})
+        method.explain(images, target=predictions, **options)  # compiles
         start = time.perf_counter()
-        records[name] = method(model).explain(images, target=predictions)
+        records[name] = method.explain(images, target=predictions, **options)
         seconds[name] = time.perf_counter() - start
     accuracy = digits_cnn.accuracy(params, held_out.images, held_out.labels)
     return Explained(accuracy, images, np.asarray(labels[first]), predictions, records, seconds)
@@ -100,8 +103,9 @@ def _rows(explained: Explained) -> str:
             if delta is None
             else f"{float(abs(delta).max()):.1e} ({100 * float(gap.max()):.2g} %)"
         )
-        each = record.evaluations["gradient"] // len(explained.labels)
-        shown = (name, largest, str(each), f"{1000 * explained.seconds[name]:.0f} ms")
+        each = sum(record.evaluations.values()) // len(explained.labels)
+        error = "" if record.error is None else f"{float(record.error.max()):.1%}"
+        shown = (name, largest, error, str(each), f"{1000 * explained.seconds[name]:.0f} ms")
         cells.append("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in shown) + "</tr>")
     return "\n".join(cells)
 
@@ -125,7 +129,8 @@ image.</p>
  src="data:image/png;base64,{base64.b64encode(png).decode()}">
 <h2>Evidence</h2>
 <table>
-<tr><th>method</th><th>largest completeness gap</th><th>gradients an image</th><th>time for ten</th></tr>
+<tr><th>method</th><th>largest completeness gap</th><th>largest estimated error</th>
+<th>evaluations an image</th><th>time for ten</th></tr>
 {_rows(explained)}
 </table>
 <p>The gap is what the attributions miss of the difference between the scores of the image and of the

@@ -20,6 +20,7 @@ LAYERS = [
     ("_plan",),
     ("ops",),
     ("_signature", "_lift", "_wrap"),
+    ("kernels",),
     ("interpreter", "nn", "transforms", "sharding", "datasets"),
     ("interop", "testing", "typing", "viz", "display"),
     ("models",),

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from captum_lite._estimate import Estimate
+from captum_lite._function_method import GradientMethod
 from captum_lite._gradient import gradient_at_inputs
-from captum_lite._method import GradientMethod
 from captum_lite._problem import Problem
 
 

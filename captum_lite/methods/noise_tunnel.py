@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from captum_lite._estimate import Estimate
+from captum_lite._inputs import Arrays, Layout
 from captum_lite._method import AbstractMethod
 from captum_lite._noise import Noise, noisy_estimates
 from captum_lite._problem import Problem
@@ -72,6 +73,10 @@ class NoiseTunnel(AbstractMethod):
 
     def _asked(self, target: Any, args: Any) -> tuple[Callable[..., Any], Any, Any]:
         return self.inner._asked(target, args)
+
+    def fit_baselines(self, baselines: Any, inputs: Arrays, layout: Layout) -> Arrays:
+        """As the inner method takes them."""
+        return self.inner.fit_baselines(baselines, inputs, layout)
 
     def defaults(self) -> dict[str, Any]:
         """The inner method's options and its own."""

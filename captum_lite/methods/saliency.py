@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 
 from captum_lite._estimate import Estimate
+from captum_lite._function_method import GradientMethod
 from captum_lite._gradient import gradient_at_inputs
-from captum_lite._method import GradientMethod
 from captum_lite._problem import Problem
 
 

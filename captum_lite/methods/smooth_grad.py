@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from captum_lite._estimate import Estimate
-from captum_lite._method import GradientMethod
+from captum_lite._function_method import GradientMethod
 from captum_lite._noise import Noise, noisy_estimates
 from captum_lite._problem import Problem
 from captum_lite.methods.saliency import Saliency

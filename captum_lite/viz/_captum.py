@@ -71,7 +71,7 @@ def visualize_image_attr(
         show_colorbar=show_colorbar,
     )
     if use_pyplot:
-        _show_windows()
+        show_windows()
     return figure, ax
 
 
@@ -120,7 +120,7 @@ def visualize_image_attr_multiple(
     for ax, method, sign, title in zip(axes, methods, signs, titles, strict=True):
         _draw(ax, True, attr, original_image, method, sign, title, **kwargs)
     if use_pyplot:
-        _show_windows()
+        show_windows()
     return figure, axes
 
 
@@ -166,7 +166,7 @@ def _new_figure(count: int, size: tuple[float, float], use_pyplot: bool) -> tupl
     return figure, figure.subplots(1, count, squeeze=False)[0]
 
 
-def _show_windows() -> None:
+def show_windows() -> None:
     """Open the windows of an interactive backend; others would warn, and notebooks show anyway."""
     from matplotlib import pyplot
 

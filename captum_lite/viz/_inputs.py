@@ -54,7 +54,7 @@ def picture_of(source: Any, what: str = "image") -> np.ndarray:
 def examples(source: Any) -> Sequence[Any]:
     """A batch (a list, an array, a named tensor or a record) as a sequence of single examples."""
     if hasattr(source, "attributions"):
-        source = _only(source.attributions, "attributions")
+        source = only(source.attributions, "attributions")
     if not _is_named(source):
         return list(source)
     array, dims = np.asarray(source.array), tuple(source.dims)
@@ -64,10 +64,40 @@ def examples(source: Any) -> Sequence[Any]:
     return [Named(one, inner) for one in np.moveaxis(array, dims.index("batch"), 0)]
 
 
+def values_of(
+    source: Any,
+    what: str,
+    dims: tuple[str, ...] | None,
+    *,
+    batched: bool = False,
+    may_have_gaps: bool = False,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Any tensor as finite float64 values and the names of its axes.
+
+    Args:
+      source: a named tensor or an array.
+      what: what it is called in errors.
+      dims: the names of an array's axes; None: the first is the tokens, the others are counted.
+      batched: whether an array has a batch in front.
+      may_have_gaps: whether some values may be NaN.
+    """
+    if _is_named(source):
+        array, dims = np.asarray(source.array), tuple(source.dims)
+    else:
+        array = np.asarray(source)
+        lead = ("batch", "token") if batched else ("token",)
+        dims = dims or (*lead, *(f"axis {i}" for i in range(len(lead), array.ndim)))
+        if array.ndim != len(dims):
+            raise ValueError(f"{what} has the shape {array.shape}, expected [{', '.join(dims)}].")
+    if not may_have_gaps:
+        _check_values(array, dims, what)
+    return array.astype(np.float64), dims
+
+
 def _read(source: Any, what: str) -> Named:
     if hasattr(source, "attributions"):
         what = f"{what}.attributions"
-        source = _only(source.attributions, what)
+        source = only(source.attributions, what)
         named = source if _is_named(source) else _unnamed(np.asarray(source), what, batched=True)
     else:
         named = source if _is_named(source) else _unnamed(np.asarray(source), what)
@@ -84,7 +114,7 @@ def _is_named(source: Any) -> bool:
     return hasattr(source, "dims") and hasattr(source, "array")
 
 
-def _only(attributions: Any, what: str) -> Any:
+def only(attributions: Any, what: str) -> Any:
     """A record of a function of several inputs holds several attributions; a picture shows one."""
     if not isinstance(attributions, (tuple, list)) or _is_named(attributions):
         return attributions

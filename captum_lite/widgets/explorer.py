@@ -21,12 +21,19 @@ from matplotlib.figure import Figure
 
 from captum_lite import _baselines as baselines
 from captum_lite import viz
+from captum_lite._function_method import GradientMethod
 from captum_lite._method import AbstractMethod
 from captum_lite._record import Attribution, IncompleteWarning
 from captum_lite.methods import METHODS
 from namedtensor import NamedTensor, is_named, tensor
 
 SIGNS = ("all", "positive", "negative", "absolute_value")
+# Those that answer in milliseconds: perturbation methods evaluate the model once for each pixel or more.
+OFFERED = {
+    name: kind
+    for name, kind in METHODS.items()
+    if isinstance(kind, type) and issubclass(kind, GradientMethod)
+}
 _STEPS = ("n_steps", "nt_samples")  # what the steps control sets, by the method's own name for it
 _WIDTH = w.Layout(width="340px")
 _HEAD = "text-align:left;padding-right:12px;white-space:nowrap"
@@ -83,7 +90,7 @@ class AttributionExplorer(w.VBox):
         self.sample = w.IntSlider(0, 0, n - 1, description="sample", tooltip="number of the image")
         self.target = w.IntText(0, description="target class", tooltip="class whose score is explained")
         self.method = w.Dropdown(
-            options=list(METHODS),
+            options=list(OFFERED),
             value="integrated gradients",
             description="method",
             tooltip="attribution method",
@@ -141,7 +148,7 @@ class AttributionExplorer(w.VBox):
             self.message.value = ""
 
     def _asked(self) -> Attribution:
-        method = METHODS[str(self.method.value)](self._fun)
+        method = OFFERED[str(self.method.value)](self._fun)
         steps = next((name for name in _STEPS if name in method.defaults()), None)
         self.steps.disabled, self.baseline.disabled = steps is None, not method.compares()
         options = {} if steps is None else {steps: self.steps.value}
@@ -217,7 +224,10 @@ class AttributionExplorer(w.VBox):
         if record.convergence_delta is not None:
             gap = abs(float(record.convergence_delta[0]))
             share = f"{100 * float(record.gap[0]):.2g} % of the total attribution"
-            rows.append(("completeness gap", f"{gap:.2e}, {share}: a lower bound on the error"))
+            if record.baseline_prediction is None:  # LRP counts from nothing
+                rows.append(("absorbed by biases", f"{gap:.2e}, {share}"))
+            else:
+                rows.append(("completeness gap", f"{gap:.2e}, {share}: a lower bound on the error"))
         if record.error is not None:
             share = float(np.asarray(record.error)[0])
             rows.append(("estimated error", f"{share:.1%} of the total attribution"))
@@ -236,11 +246,11 @@ class AttributionExplorer(w.VBox):
 
     def _compile_others(self) -> None:
         """Compile the other methods while the user looks, so that choosing one does not wait."""
-        for kind in METHODS.values():
+        for kind in OFFERED.values():
             try:
                 self._call(kind(self._fun), int(self._scores.argmax()), {})
             except Exception:  # it will be raised again, and shown, when the method is chosen
-                return
+                continue
 
 
 def _checked(images: Any) -> Any:

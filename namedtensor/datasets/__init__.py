@@ -1,5 +1,5 @@
-"""Small real data sets with named dims."""
+"""Small data sets with named dims: real ones, and generated ones with a known answer."""
 
-from namedtensor.datasets import digits
+from namedtensor.datasets import digits, planted
 
-__all__ = ["digits"]
+__all__ = ["digits", "planted"]

@@ -30,8 +30,25 @@ def inner_jaxprs(params: dict[str, Any]) -> Iterator[core.ClosedJaxpr]:
     """All jaxprs among the parameters of an equation."""
     for value in params.values():
         for item in value if isinstance(value, tuple | list) else (value,):
-            if hasattr(item, "eqns") or hasattr(item, "jaxpr"):
+            if _is_jaxpr(item):
                 yield closed(item)
+
+
+def with_inner_jaxprs(params: dict[str, Any], change: Callable[[core.Jaxpr], core.Jaxpr]) -> dict[str, Any]:
+    """The parameters of an equation with each jaxpr among them changed."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, tuple | list):
+            return type(value)(map(changed, value)) if any(map(_is_jaxpr, value)) else value
+        if hasattr(value, "consts"):
+            return value.replace(jaxpr=change(value.jaxpr))
+        return change(value) if _is_jaxpr(value) else value
+
+    return {key: changed(value) for key, value in params.items()}
+
+
+def _is_jaxpr(x: Any) -> bool:
+    return hasattr(x, "eqns") or hasattr(x, "jaxpr")
 
 
 def scan_operands(params: dict[str, Any], values: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:

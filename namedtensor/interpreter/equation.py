@@ -85,9 +85,13 @@ class Equation:
         return iter(traceback.frames if traceback else ())
 
     def bind(self, *values: Any) -> Any:
-        """Evaluate the equation as it is on these arrays; it keeps its scope, for the next table."""
-        with jax.named_scope(self.path) if self.path else contextlib.nullcontext():
-            return compat.bind(self._eqn, values)
+        """Evaluate the equation as it is on these arrays."""
+        return compat.bind(self._eqn, values)
+
+    def within(self) -> contextlib.AbstractContextManager[Any]:
+        """The scope of the equation, for what takes its place: the next table finds it there."""
+        stack = str(self._eqn.source_info.name_stack)  # with its transformations, which tell a backward pass
+        return jax.named_scope(stack) if stack else contextlib.nullcontext()
 
     def __repr__(self) -> str:
         return f"Equation({self.primitive} at {self.source}{f', in {self.path}' if self.path else ''})"

@@ -6,6 +6,7 @@ again a JAX function: jit, vmap, grad and further tables apply to it.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -62,16 +63,20 @@ class Walker:
 
     def apply(self, raw: Any, values: list[Any]) -> Sequence[Any]:
         """Evaluate one equation by its rule, by its handler, or as the table's default says."""
-        eqn = Equation(raw, self.outer, self.frame, lambda jaxpr, *v: self.run(compat.closed(jaxpr), v))
+        eqn = Equation(
+            raw, self.outer, self.frame, lambda jaxpr, *v: self.inline(compat.closed(jaxpr), eqn, v)
+        )
         rule = self.rule_for(raw)
         handler = HANDLERS.get(eqn.primitive)
         if not self.table.lifts(values) or (rule is None and self.passes(raw)):
             rule = bind
         elif rule is None and handler is not None:
-            return handler(self, eqn, values)
+            with eqn.within():
+                return handler(self, eqn, values)
         elif rule is None:
             rule = self.default_for(raw, eqn)
-        results = rule(eqn, *values)
+        with eqn.within():
+            results = rule(eqn, *values)
         return results if eqn.several else [results]
 
     def rule_for(self, raw: Any) -> Rule | None:
@@ -132,6 +137,59 @@ def is_array(x: Any) -> bool:
     return hasattr(x, "dtype") or isinstance(x, bool | int | float | complex | np.generic)
 
 
+@dataclass(frozen=True)
+class Program:
+    """A function traced on its arguments.
+
+    Attributes:
+      jaxpr: its equations.
+      given: the arrays among the arguments, and values of the rules.
+      results: the pytree of the result's shapes.
+    """
+
+    jaxpr: core.ClosedJaxpr
+    given: list[Any]
+    results: Any
+
+    @classmethod
+    def traced(
+        cls, fun: Callable[..., Any], args: Any, kwargs: Any, lifted: type | tuple[()] = ()
+    ) -> "Program":
+        """``fun`` on these arguments; those that are not arrays are left as they are."""
+        leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, lifted))
+        at = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
+
+        def flat(*arrays: Any) -> Any:
+            filled = list(leaves)
+            for i, array in zip(at, arrays, strict=True):
+                filled[i] = array
+            given, named = jax.tree.unflatten(tree, filled)
+            return fun(*given, **named)
+
+        given = [leaves[i] for i in at]
+        avals = [jax.ShapeDtypeStruct(x.shape, x.dtype) if isinstance(x, lifted) else x for x in given]
+        jaxpr, results = compat.trace(flat, *avals)
+        return cls(jaxpr, given, results)
+
+    def changed(self, change: Callable[[core.ClosedJaxpr], core.ClosedJaxpr]) -> "Program":
+        """The program with other equations for the same result."""
+        return replace(self, jaxpr=change(self.jaxpr))
+
+    def walk(
+        self,
+        rules: RuleTable,
+        *,
+        wrap: Callable[[Any], Any] = _identity,
+        unwrap: Callable[[Any], Any] = _identity,
+        frame: Frame | None = None,
+    ) -> Any:
+        """The result, with each equation evaluated by a rule; arguments as for `interpret`."""
+        lifted = rules.lifted or ()
+        values = [x if isinstance(x, lifted) else wrap(jnp.asarray(x)) for x in self.given]
+        out = Walker(rules, wrap, frame or Frame()).run(self.jaxpr, values)
+        return jax.tree.unflatten(jax.tree.structure(self.results), [unwrap(v) for v in out])
+
+
 def interpret(
     fun: Callable[..., Any],
     rules: RuleTable,
@@ -158,27 +216,9 @@ def interpret(
 
     Example: see `RuleTable`.
     """
-    lifted = rules.lifted or ()
 
     def interpreted(*args: Any, **kwargs: Any) -> Any:
-        leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=lambda x: isinstance(x, lifted))
-        at = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
-
-        def flat(*arrays: Any) -> Any:
-            filled = list(leaves)
-            for i, array in zip(at, arrays, strict=True):
-                filled[i] = array
-            given, named = jax.tree.unflatten(tree, filled)
-            return fun(*given, **named)
-
-        avals = [
-            jax.ShapeDtypeStruct(x.shape, x.dtype) if isinstance(x, lifted) else x
-            for x in (leaves[i] for i in at)
-        ]
-        jaxpr, shapes = compat.trace(flat, *avals)
-        walker = Walker(rules, wrap, frame or Frame())
-        values = [leaves[i] if isinstance(leaves[i], lifted) else wrap(jnp.asarray(leaves[i])) for i in at]
-        out = [unwrap(v) for v in walker.run(jaxpr, values)]
-        return jax.tree.unflatten(jax.tree.structure(shapes), out)
+        program = Program.traced(fun, args, kwargs, rules.lifted or ())
+        return program.walk(rules, wrap=wrap, unwrap=unwrap, frame=frame)
 
     return interpreted

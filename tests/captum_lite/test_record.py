@@ -127,7 +127,9 @@ def test_example_takes_the_targets_of_that_example():
 
 
 def test_sum_over_a_dim_keeps_the_delta():
-    record = IntegratedGradients(named).explain(nt.tensor(X, "batch feature"), target={"class": 1})
+    record = IntegratedGradients(named).explain(
+        nt.tensor(X, "batch feature"), target={"class": 1}, n_steps=50
+    )
     total = record.sum("feature")
     assert dict(total.attributions.shape) == {"batch": 3}
     np.testing.assert_allclose(

@@ -8,10 +8,12 @@ import numpy as np
 
 from captum_lite._problem import Problem
 
-# Measured on two CPU cores: gradients of small images are fastest with 8 to 16 rows at a time, and of
-# large ones with one or two. Chunks of one fixed size also mean one compilation for any number of steps.
-_ROWS = 16
-_ELEMENTS = 1 << 18
+# Measured on two CPU cores: gradients of small images are fastest with 8 to 10 rows at a time, of large ones
+# with one or two, and of small vectors with as many as there are. Chunks of one fixed size also mean one
+# compilation for any number of steps; 10 divides the usual numbers of them.
+_ROWS = 10
+_ELEMENTS = 320_000
+_VECTOR, _VECTORS = 1024, 128
 
 
 def chunk_size(problem: Problem, internal_batch_size: int | None) -> int:
@@ -27,7 +29,8 @@ def chunk_size(problem: Problem, internal_batch_size: int | None) -> int:
             raise ValueError(f"internal_batch_size={internal_batch_size}: give at least 1 row, or None.")
         return max(1, internal_batch_size // max(problem.batch, 1))
     elements = sum(math.prod(x.shape) for x in problem.inputs)
-    return max(1, min(_ROWS, _ROWS * 8 // max(problem.batch, 8), _ELEMENTS // max(elements, 1)))
+    rows = _ROWS if elements > _VECTOR * problem.batch else _VECTORS
+    return max(1, min(_ROWS, rows // max(problem.batch, 1), _ELEMENTS // max(elements, 1)))
 
 
 def chunks(size: int, *columns: np.ndarray) -> Iterator[tuple[Any, ...]]:

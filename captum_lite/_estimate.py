@@ -47,5 +47,6 @@ def total_error(estimate: Estimate) -> Any:
         return estimate.error
     # the mean absolute value of a normal variable is sqrt(2/pi) standard deviations
     error = sum(jnp.abs(e).reshape(e.shape[0], -1).sum(1) for e in estimate.error_map) * (2 / np.pi) ** 0.5
-    total = sum(jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in estimate.attributions)
+    sizes = [jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in estimate.attributions]
+    total = jnp.stack(sizes).sum(0)
     return error / jnp.maximum(total, jnp.finfo(total.dtype).tiny)

@@ -6,6 +6,7 @@ import html
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -25,7 +26,7 @@ UNITS = {
     "LRP": "logit",
     "occlusion": "logit",
 }
-OPTIONS = {"occlusion": {"sliding_window_shapes": {"height": 2, "width": 2}}}
+OPTIONS: dict[str, dict[str, Any]] = {"occlusion": {"sliding_window_shapes": {"height": 2, "width": 2}}}
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,19 @@
 """Settings under which all tests run: nothing is lined up by position, and every warning is an error."""
 
+import gc
+
 import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_end_with_their_file():
+    """Some thousand compiled programs in one process are more memory maps than Linux allows it (65530)."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def live(value: Any) -> Any:
     """What carries the derivative."""
     if not varies(value):
         return in_floats(value)
-    return value.x if value.credit is None else value.credit
+    return in_floats(value.x) if value.credit is None else value.credit
 
 
 def is_continuous(value: Any) -> bool:

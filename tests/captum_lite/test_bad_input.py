@@ -353,7 +353,7 @@ OPTIONS = {
     "a layer inside a scan": Row(
         lambda: Saliency(repeated, layer="step").attribute(X, target=1),
         ValueError,
-        ("'step'", "f32[2, 4, 3]", "batch of 4"),
+        ("'step'", "f32[2, 4, 3]", "inside a loop", "Explain a place before or after"),
     ),
     "a layer passed twice": Row(
         lambda: Saliency(lambda x: nt.tap(f(x) * 2, "hidden"), layer="hidden").attribute(X, target=1),

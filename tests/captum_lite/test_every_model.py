@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import captum_lite as cl
 import namedtensor as nt
 from captum_lite.methods import METHODS
 from namedtensor.models import digits_cnn, resnet18, transformer
@@ -145,3 +146,58 @@ def test_it_runs(model, method):
     if explainer.is_complete() and record.gap is not None:
         assert not record.residuals
         assert float(jnp.max(record.gap)) < 0.05  # float32, and few steps; exactness is tested by method
+
+
+# the place in each model at which the methods of layers are run
+PLACES = {
+    "digits CNN": "conv2",
+    "ResNet-18": "stage1/block0",
+    "transformer": "block0",
+    "equinox": "layers/1",
+    "flax": "conv",
+}
+LAYERED = [
+    cl.LayerActivation,
+    cl.LayerGradientXActivation,
+    cl.LayerConductance,
+    cl.InternalInfluence,
+    cl.LayerGradCam,
+    cl.LayerIntegratedGradients,
+    cl.LayerDeepLift,
+]
+SPATIAL = {"digits CNN", "ResNet-18", "flax"}
+AT_PLACES = [(m, k) for m in PLACES for k in LAYERED if m in SPATIAL or k is not cl.LayerGradCam]
+
+
+@pytest.mark.filterwarnings("ignore:the attributions miss")
+@pytest.mark.parametrize(("model", "method"), AT_PLACES, ids=lambda v: getattr(v, "__name__", v))
+def test_a_layer_of_it(model, method):
+    fun, x, b, _, _ = case(model)
+    if model == "equinox":  # a vmapped module is opaque: its places are found when the module is an argument
+        fun = functools.partial(lambda net, x: jax.vmap(net)(x), fun.__wrapped__)
+    explainer = method(fun, PLACES[model])
+    options = {k: v for k, v in FEW.items() if k in explainer.defaults()}
+    if method is cl.LayerGradCam and model == "flax":
+        options["channel_axis"] = -1
+    if explainer.compares():
+        options["baselines"] = b
+    if explainer.scores():
+        options["target"] = 1
+    found = jax.tree.leaves(explainer.attribute(x, **options))
+    assert all(np.isfinite(np.asarray(a)).all() for a in found)
+    assert float(sum(abs(a).sum() for a in found)) > 0
+
+
+@pytest.mark.filterwarnings("ignore:the attributions miss")
+@pytest.mark.parametrize("method", [cl.GradientShap, cl.DeepLiftShap, cl.FeaturePermutation])
+@pytest.mark.parametrize("model", PLACES)
+def test_methods_with_a_distribution(model, method):
+    fun, x, b, _, mask = case(model)
+    explainer = method(fun)
+    given = {k: v for k, v in {"n_samples": 4, "feature_mask": mask}.items() if k in explainer.defaults()}
+    if explainer.compares():
+        given["baselines"] = nt.concat([b, x], "batch") if nt.is_named(x) else np.concatenate([b, x, x])
+    found = explainer.attribute(x, target=1, **given)
+    shape = dict(x.shape) if nt.is_named(x) else x.shape
+    assert (dict(found.shape) if nt.is_named(found) else found.shape) == shape
+    assert float(abs(found.array if nt.is_named(found) else found).sum()) > 0

@@ -180,6 +180,14 @@ def _call(eqn: Equation, *values: Any) -> Sequence[Any]:
     return eqn.walk(jaxpr, *values)
 
 
+@exact.register("jit:searchsorted")
+def _place(eqn: Equation, table: Any, sought: Any) -> Sequence[Any]:
+    # Where a value stands in a fixed table is a function of that value, however JAX looks it up.
+    if varies(table):
+        return _call(eqn, table, sought)
+    return [scalar(lambda *xs: eqn.bind(*xs)[0], (table, sought))]
+
+
 @exact.register("while")
 def _while(eqn: Equation, *values: Any) -> Sequence[Any]:
     raise UnsupportedPrimitiveError.refused(

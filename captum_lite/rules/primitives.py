@@ -82,9 +82,14 @@ def scalar_function(jaxpr: Any, depends: Sequence[bool]) -> bool:
       depends: which operands vary; the others are constants, which may have any shape.
     """
     inner = compat.closed(jaxpr).jaxpr
+    return len(inner.outvars) == 1 and _is_elementwise(inner, depends)
+
+
+def _is_elementwise(inner: Any, depends: Sequence[bool]) -> bool:
+    """Whether all results are, each for each element, functions of the operands' same element."""
     varying = {v for v, d in zip(inner.invars, depends, strict=True) if d}
     shapes = {v.aval.shape for v in varying}
-    if len(shapes) != 1 or len(inner.outvars) != 1:
+    if len(shapes) != 1:
         return False
     (shape,) = shapes
     for eqn in inner.eqns:
@@ -94,7 +99,7 @@ def scalar_function(jaxpr: Any, depends: Sequence[bool]) -> bool:
         if any(v.aval.shape != shape for v in eqn.outvars) or not _is_scalar(eqn, given):
             return False
         varying.update(eqn.outvars)
-    return _is_in(inner.outvars[0], varying)
+    return all(_is_in(v, varying) for v in inner.outvars)
 
 
 def _is_in(atom: Any, variables: set[Any]) -> bool:
@@ -103,5 +108,5 @@ def _is_in(atom: Any, variables: set[Any]) -> bool:
 
 def _is_scalar(eqn: Any, depends: Sequence[bool]) -> bool:
     if eqn.primitive.name in _SCALAR_CALLS:
-        return scalar_function(compat.called(eqn.params), depends)
+        return _is_elementwise(compat.called(eqn.params).jaxpr, depends)
     return eqn.primitive.name in _SCALAR

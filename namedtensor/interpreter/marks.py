@@ -61,12 +61,12 @@ def _mapped_in_front(x: Any) -> Any:
     """``x``, with the axes that `jax.vmap` maps over in front, wherever it has them by now.
 
     vmap keeps a mapped axis where an operation happens to leave it: behind, after ``w @ x``. Whoever looks
-    at the place from outside sees that axis and expects the batch in front. vmap of a transposition puts
-    it there, of the trivial one too; the compiler drops that one.
+    at the place from outside sees that axis and expects the batch in front. vmap of a reshape puts it
+    there, of the trivial one too; the compiler drops that one.
     """
     if not isinstance(x, Tracer):
         return x
-    return jax.lax.transpose_p.bind(x, permutation=tuple(range(x.ndim)))
+    return jax.lax.reshape_p.bind(x, new_sizes=x.shape, dimensions=None, sharding=None)
 
 
 def dims_of(eqn: Equation, value: Any) -> Dims | None:

@@ -53,7 +53,7 @@ def prepare(kernel: Any, choice: Choice) -> Prepared:
     """What the kernel needs of the weights ``[height, width, channel, feature]``, once for all calls."""
     kernel = lax.stop_gradient(kernel)
     if choice.kernel == "winograd":
-        return (winograd.transform(kernel),)
+        return winograd.matrices(kernel)
     return im2col.matrices(kernel, choice.window) if choice.kernel == "im2col" else (kernel[0, 0],)
 
 
@@ -91,7 +91,7 @@ def _run(choice: Choice, back: bool, x: Any, prepared: Prepared) -> Any:
     kernel = functools.partial(_KERNELS[choice.kernel][back], window=choice.window)
 
     def plain(x: Any, *prepared: Any) -> Any:
-        return kernel(x, prepared if choice.kernel == "im2col" else prepared[0])
+        return kernel(x, prepared)
 
     @custom_vmap
     def run(x: Any, *prepared: Any) -> Any:

@@ -8,13 +8,15 @@ from jax import lax
 from namedtensor.kernels.window import Window, strided
 
 
-def forward(x: Any, matrix: Any, window: Window) -> Any:
-    """The convolution of ``x`` ``[batch, height, width, channel]`` with ``matrix`` ``[channel, feature]``."""
+def forward(x: Any, prepared: tuple[Any, ...], window: Window) -> Any:
+    """The convolution of ``x`` ``[batch, height, width, channel]`` with a matrix ``[channel, feature]``."""
+    (matrix,) = prepared
     return _dot(strided(x, (0, 0), window.out, window.strides), matrix, 0)
 
 
-def backward(y: Any, matrix: Any, window: Window) -> Any:
+def backward(y: Any, prepared: tuple[Any, ...], window: Window) -> Any:
     """What `forward` is the transpose of: the pixels that it skips get 0."""
+    (matrix,) = prepared
     x = _dot(y, matrix, 1)
     edges = [
         (0, n - (o - 1) * s - 1, s - 1)

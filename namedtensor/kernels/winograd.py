@@ -16,8 +16,15 @@ from namedtensor.kernels.window import Pair, Window, padded, strided
 
 # With few patches the dots only read the kernel once: then one batched dot is faster than sixteen.
 _FEW_PATCHES = 64
-# The transform of a flipped kernel is the transform of the kernel with its outer rows exchanged.
-_FLIPPED = (3, 1, 2, 0)
+
+
+def matrices(kernel: Any) -> tuple[Any, Any]:
+    """The transforms of a kernel for `forward` and for `backward`.
+
+    The second follows from the first, but its matrices would be read against their order; where the
+    dots are few and long that is three times as slow, and costs more than the memory of both.
+    """
+    return transform(kernel), transform(kernel[::-1, ::-1].swapaxes(2, 3))
 
 
 def transform(kernel: Any) -> Any:
@@ -31,22 +38,22 @@ def _kernel_rows(a: Any, b: Any, c: Any) -> list[Any]:
     return [a, (outer + b) * 0.5, (outer - b) * 0.5, c]
 
 
-def forward(x: Any, transformed: Any, window: Window) -> Any:
+def forward(x: Any, prepared: tuple[Any, ...], window: Window) -> Any:
     """The convolution of ``x`` ``[batch, height, width, channel]``."""
     low = (window.padding[0][0], window.padding[1][0])
-    return _convolve(x, transformed, low, window.out, flipped=False)
+    return _convolve(x, prepared[0], low, window.out)
 
 
-def backward(y: Any, transformed: Any, window: Window) -> Any:
+def backward(y: Any, prepared: tuple[Any, ...], window: Window) -> Any:
     """What `forward` is the transpose of: a convolution with the flipped kernel, channels swapped."""
     low = (2 - window.padding[0][0], 2 - window.padding[1][0])
-    return _convolve(y, transformed, low, window.image, flipped=True)
+    return _convolve(y, prepared[1], low, window.image)
 
 
-def _convolve(x: Any, transformed: Any, low: Pair, out: Pair, *, flipped: bool) -> Any:
+def _convolve(x: Any, transformed: Any, low: Pair, out: Pair) -> Any:
     tiles = (-(-out[0] // 2), -(-out[1] // 2))
     x = padded(x, low, (2 * tiles[0] + 2, 2 * tiles[1] + 2))
-    places = _multiply(_patches(x, tiles), transformed, flipped)
+    places = _multiply(_patches(x, tiles), transformed)
     return _whole(places, (x.shape[0], *tiles))[:, : out[0], : out[1]]
 
 
@@ -62,19 +69,13 @@ def _patch_rows(a: Any, b: Any, c: Any, d: Any) -> list[Any]:
     return [a - c, b + c, c - b, b - d]
 
 
-def _multiply(patches: list[list[Any]], transformed: Any, flipped: bool) -> list[list[Any]]:
+def _multiply(patches: list[list[Any]], transformed: Any) -> list[list[Any]]:
     """The dots over the channels, place by place: ``[patches, feature]`` each."""
     flat = [[p.reshape(-1, p.shape[-1]) for p in row] for row in patches]
-    order = _FLIPPED if flipped else range(4)
     if flat[0][0].shape[0] > _FEW_PATCHES:
-        over = (((1,), (1 if flipped else 0,)), ((), ()))
-        return [
-            [lax.dot_general(p, transformed[4 * i + j], over) for j, p in zip(order, row, strict=True)]
-            for i, row in zip(order, flat, strict=True)
-        ]
-    stacked = jnp.stack([flat[i][j] for i in order for j in order])
-    many = lax.dot_general(stacked, transformed, (((2,), (2 if flipped else 1,)), ((0,), (0,))))
-    return [[many[4 * i + j] for j in order] for i in order]
+        return [[p @ transformed[4 * i + j] for j, p in enumerate(row)] for i, row in enumerate(flat)]
+    many = jnp.stack([p for row in flat for p in row]) @ transformed
+    return [[many[4 * i + j] for j in range(4)] for i in range(4)]
 
 
 def _whole(places: list[list[Any]], tiles: tuple[int, int, int]) -> Any:

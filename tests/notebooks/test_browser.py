@@ -63,7 +63,7 @@ def test_choosing_a_method_redraws(page):
     picture = page.locator(PICTURE).get_attribute("src")
     control(page, "method").locator("select").select_option("SmoothGrad")
     changed(page, picture)
-    page.wait_for_selector(".captum-lite-explorer th:has-text('standard error')")
+    page.wait_for_selector(".captum-lite-explorer th:has-text('estimated error')")
     control(page, "method").locator("select").select_option("integrated gradients")
     page.wait_for_selector(".captum-lite-explorer th:has-text('completeness gap')")
 

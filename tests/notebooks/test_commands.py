@@ -63,7 +63,7 @@ def test_demo_writes_a_picture_and_a_report(tmp_path, capsys):
     assert pixels.shape[1] > 1500
     assert np.ptp(pixels[..., :3]) > 0.9
     page = (tmp_path / "out" / "report.html").read_text()
-    assert page.count("<tr><td>") == 5
+    assert page.count("<tr><td>") == 6
     assert "lower bound on the error" in page
     assert not re.findall(r'(?:src|href)="(?!data:)', page), "the page must stand alone"
     assert "held-out accuracy" in capsys.readouterr().out

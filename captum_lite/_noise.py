@@ -104,6 +104,29 @@ def _normal(key: Any, x: Any, names: Dims | None) -> Any:
     return jnp.transpose(drawn, np.argsort(by_name).tolist())
 
 
+class _Options:
+    """A method's options, which `jax.jit` can key on although there are arrays (a feature mask) among them.
+
+    They are fixed in the compiled program: a mask decides how many features there are.
+    """
+
+    def __init__(self, given: dict[str, Any]):
+        self.given = given
+        leaves, structure = jax.tree.flatten(given)
+        self.key = (structure, tuple(_by_value(x) if hasattr(x, "shape") else (type(x), x) for x in leaves))
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Options) and self.key == other.key
+
+
+def _by_value(array: Any) -> tuple[Any, ...]:
+    held = np.asarray(array)
+    return held.shape, str(held.dtype), held.tobytes()
+
+
 class _Draw(NamedTuple):
     """What one noisy copy gives: a pytree of which the mean is taken."""
 
@@ -113,14 +136,14 @@ class _Draw(NamedTuple):
 
 @functools.partial(jax.jit, static_argnames=("inner", "kind", "options"))
 def _averaged(
-    posed: Problem, noise: Arrays, weights: Any, *, inner: AbstractMethod, kind: str, options: tuple
+    posed: Problem, noise: Arrays, weights: Any, *, inner: AbstractMethod, kind: str, options: _Options
 ) -> tuple[Mean, tuple[Any, Any]]:
     """The statistic over one chunk of samples, and the gradients and forwards that one sample costs."""
 
     def one(*noise: Any) -> tuple[_Draw, tuple[Any, Any]]:
         noisy = posed.at(tuple(x + e for x, e in zip(posed.inputs, noise, strict=True)))
         explained = inner.explained(noisy)
-        *_, last = inner.estimates(noisy, explained, **dict(options))
+        *_, last = inner.estimates(noisy, explained, **options.given)
         values = tuple(STATISTICS[kind](a) for a in last.attributions)
         result = (last.layout or explained.layout).restore(values)
         return _Draw(result, last.residuals or {}), (last.gradients, last.forwards)
@@ -160,9 +183,7 @@ def noisy_estimates(
         options, size = {"internal_batch_size": internal_batch_size, **options}, 1
     else:
         size = chunk_size(posed, internal_batch_size)
-    call = functools.partial(
-        _averaged, inner=inner.unbound(), kind=kind, options=tuple(sorted(options.items()))
-    )
+    call = functools.partial(_averaged, inner=inner.unbound(), kind=kind, options=_Options(options))
     n, seen, sofar = noise.samples, 0, None
     size = min(n, size)
     for numbers, weights in chunks(size, np.arange(n), np.ones(n)):

@@ -65,12 +65,13 @@ def find(name: str) -> Callable[..., AbstractMethod]:
     def plain(text: str) -> str:
         return "".join(c for c in text.lower() if c.isalnum())
 
-    known = {plain(k): v for k, v in METHODS.items()}
+    every = METHODS | IMAGE_METHODS
+    known = {plain(k): v for k, v in every.items()}
     if plain(name) in known:
         return known[plain(name)]
     close = difflib.get_close_matches(plain(name), known, n=1)
-    hint = f" Did you mean {list(METHODS)[list(known).index(close[0])]!r}?" if close else ""
-    raise ValueError(f"there is no method {name!r}; there are: {', '.join(METHODS)}.{hint}")
+    hint = f" Did you mean {list(every)[list(known).index(close[0])]!r}?" if close else ""
+    raise ValueError(f"there is no method {name!r}; there are: {', '.join(every)}.{hint}")
 
 
 __all__ = [

@@ -134,6 +134,10 @@ def composite(rules: Any = (), default: Any = None) -> Composite:
     """
     if isinstance(rules, Composite):
         return rules if default is None else Composite(rules.rules, rule_of(default), rules.patterns)
+    if isinstance(rules, str):
+        raise TypeError(
+            f"rules={rules!r} says no layers: give {{pattern: rule}}, or default={rules!r} for all."
+        )
     pairs = list(rules.items() if isinstance(rules, Mapping) else rules)
     for pair in pairs:
         if not (isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], str)):

@@ -55,7 +55,7 @@ def _unsupported(eqn: Equation, *values: Any) -> Any:
     return eqn.bind(*map(_value, values))  # decisions and positions hand no relevance down
 
 
-LRP_RULES = RuleTable("lrp_rules", default=_unsupported, lifted=Relevant)
+LRP_RULES = RuleTable("LRP", default=_unsupported, lifted=Relevant)
 
 
 def _is_float(x: Any) -> bool:
@@ -365,7 +365,7 @@ def lrp_rules(chosen: Chosen) -> RuleTable:
         made = Affine(x, LinearMap(run, b if left else a), place=place, chosen=chosen)
         return made.valued(eqn.bind(_value(a), _value(b)))
 
-    return LRP_RULES.extend("lrp_rules", dot_general=layer, conv_general_dilated=layer)
+    return LRP_RULES.extend("LRP", dot_general=layer, conv_general_dilated=layer)
 
 
 @LRP_RULES.register("while")
@@ -374,5 +374,6 @@ def _(eqn: Equation, *values: Any) -> Any:
         LRP_RULES,
         eqn,
         "a while loop cannot be run backwards",
-        "Use jax.lax.scan, or jax.lax.fori_loop with a fixed number of steps.",
+        "Use jax.lax.scan, or jax.lax.fori_loop with a fixed number of steps; or a method that only "
+        "evaluates the function, such as FeatureAblation or ShapleyValueSampling.",
     )

@@ -18,6 +18,7 @@ from captum_lite import (
     IncompleteWarning,
     KernelShap,
     Lime,
+    NoiseTunnel,
     Occlusion,
     ShapleyValues,
     ShapleyValueSampling,
@@ -522,3 +523,16 @@ def test_a_traced_mask_is_refused():
 def test_a_function_that_breaks_between_inputs_and_baselines_is_named():
     with pytest.raises(ValueError, match="NaN or infinite in between"):
         FeatureAblation(lambda x: jnp.log(x[:, 0] * x[:, 1])).attribute(np.ones((1, 2)), -np.ones((1, 2)))
+
+
+def test_under_noise_with_a_feature_mask(compilations):
+    """The mask is an array among the options, and an equal one compiles nothing."""
+    mask = np.arange(HEIGHT)[None, :, None] // 2 + np.zeros((CHANNEL, 1, WIDTH), int)
+
+    def call(mask):
+        tunnel = NoiseTunnel(FeatureAblation(linear))
+        return tunnel.attribute(X, B, feature_mask=mask, stdevs=0.0, nt_samples=2)
+
+    expected = FeatureAblation(linear).attribute(X, B, feature_mask=mask)
+    np.testing.assert_allclose(call(mask), expected, **EXACT)
+    assert compilations.since(lambda: call(mask.copy())) == 0

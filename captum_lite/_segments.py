@@ -1,4 +1,8 @@
-"""Over-segmentation of images: which pixels belong together, at several scales."""
+"""Over-segmentation of images: which pixels belong together, at several scales.
+
+scikit-image has the algorithm too, and would bring five packages for these forty lines; its labels, or
+anyone's, are what ``XRAI(...).attribute(segments=)`` takes.
+"""
 
 from typing import Any
 
@@ -9,12 +13,8 @@ from captum_lite._blur import blur
 # Felzenszwalb's scales as XRAI has them, for images of 224 by 224 with values in [-1, 1]
 SCALES = (50, 100, 150, 250, 500, 1200)
 _AREA, _SMALLEST, _SIGMA = 224 * 224, 150, 0.8
-_STEPS = (
-    (0, 1),
-    (1, 0),
-    (1, 1),
-    (1, -1),
-)  # to half of a pixel's eight neighbours; the others have it as theirs
+# to half of a pixel's eight neighbours; the others have it as theirs
+_STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
 class _Sets:
@@ -98,13 +98,10 @@ def over_segments(image: np.ndarray) -> list[np.ndarray]:
 
 def widened(mask: np.ndarray, radius: int) -> np.ndarray:
     """A mask ``[height, width]`` with the pixels that are at most ``radius`` away, in a disk."""
-    height, width = mask.shape
-    padded, out = np.pad(mask, radius), mask.copy()
-    for down in range(-radius, radius + 1):
-        reach = int((radius**2 - down**2) ** 0.5)
-        for right in range(-reach, reach + 1):
-            out |= padded[radius + down :, radius + right :][:height, :width]
-    return out
+    from scipy.ndimage import binary_dilation  # (0.2 s, needed for this alone)
+
+    across = np.arange(-radius, radius + 1)
+    return binary_dilation(mask, across[:, None] ** 2 + across**2 <= radius**2)
 
 
 def masks_of(labels: list[np.ndarray], radius: int) -> np.ndarray:

@@ -1,9 +1,14 @@
-"""How alike two attribution maps are: rank correlation and structural similarity, for each example."""
+"""How alike two attribution maps are: rank correlation and structural similarity, for each example.
+
+On arrays of JAX, a batch at once: SciPy's `spearmanr` and scikit-image's `structural_similarity` take
+one pair after the other, on the host.
+"""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.stats import rankdata
 
 from captum_lite._inputs import unpack
 from captum_lite.metrics._given import axes_of, fitting, flat
@@ -35,14 +40,7 @@ def spearman(a: Any, b: Any, *, abs: bool = False) -> Any:
 
 @jax.jit
 def _spearman(a: Any, b: Any) -> Any:
-    return jax.vmap(lambda x, y: _correlation(_ranks(x), _ranks(y)))(a, b)
-
-
-def _ranks(row: Any) -> Any:
-    """The rank of each value; equal values have the mean of theirs."""
-    there = jnp.sort(row)
-    below, upto = (jnp.searchsorted(there, row, side=side) for side in ("left", "right"))
-    return (below + upto).astype(row.dtype) / 2
+    return jax.vmap(lambda x, y: _correlation(rankdata(x), rankdata(y)))(a, b)
 
 
 def _correlation(x: Any, y: Any) -> Any:

@@ -1,22 +1,56 @@
 """Baselines that are a distribution: rows of their own, with which each input is compared."""
 
 import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from captum_lite._estimate import Estimate
+from captum_lite._function_method import GradientMethod
 from captum_lite._inputs import BATCH, Arrays, Layout, is_concrete, require_finite
 from captum_lite._problem import Problem, endpoints, in_floats
 from namedtensor import NamedTensor, is_named
 from namedtensor import _errors as shapes
 
 
+@dataclass(frozen=True)
+class AgainstDistribution(GradientMethod):
+    """A method that compares each input with rows of a distribution: complete against their mean score.
+
+    Args:
+      multiply_by_inputs: False leaves the factors ``x - b`` out (no completeness).
+    """
+
+    multiply_by_inputs: bool = True
+
+    def compares(self) -> bool:
+        """Needs baselines."""
+        return True
+
+    def is_complete(self) -> bool:
+        """With the factors ``x - b``."""
+        return self.multiply_by_inputs
+
+    def fit_baselines(self, baselines: Any, inputs: Arrays, layout: Layout) -> Arrays:
+        """Rows of their own."""
+        return unpack_distribution(baselines, inputs, layout)
+
+    def endpoints(self, posed: Problem, problem: Problem) -> tuple[Any, Any]:
+        """The score at the inputs, and its mean over the baselines."""
+        return mean_endpoints(posed)
+
+    def estimates(
+        self, posed: Problem, explained: Problem | None = None, **options: Any
+    ) -> Iterator[Estimate]:
+        """Posed on the inputs, where the baselines are, also if a layer is explained."""
+        return self.steps(posed, **options)
+
+
 def unpack_distribution(baselines: Any, inputs: Arrays, layout: Layout) -> Arrays:
     """A distribution of baselines as arrays ``[n, ...]``, with the same ``n`` for each input.
-
-    A method that compares each input with each row overrides `AbstractMethod.fit_baselines` with this
-    function, and `AbstractMethod.endpoints` with `mean_endpoints`.
 
     Args:
       baselines: None (one row of zeros), a number, or for each input an array ``[n, ...]`` or one row

@@ -11,17 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from captum_lite._chunks import chunk_size, chunks
-from captum_lite._distribution import mean_endpoints, unpack_distribution
+from captum_lite._distribution import AgainstDistribution
 from captum_lite._estimate import Estimate
-from captum_lite._function_method import GradientMethod
 from captum_lite._gradient import weighted_sum
-from captum_lite._inputs import Arrays, Layout
+from captum_lite._inputs import Arrays
 from captum_lite._problem import Problem, at_layer
 from captum_lite.methods.deep_lift import difference, told
 
 
 @dataclass(frozen=True)
-class DeepLiftShap(GradientMethod):
+class DeepLiftShap(AgainstDistribution):
     """The mean over baselines ``b_k`` of ``DeepLift(x, b_k)``: an approximation of SHAP values.
 
     The baselines are a distribution, some examples of a data set: each input is compared with each of
@@ -49,39 +48,15 @@ class DeepLiftShap(GradientMethod):
     Source: Lundberg, Lee 2017, arXiv:1705.07874.
     """
 
-    multiply_by_inputs: bool = True
-
-    def compares(self) -> bool:
-        """Needs baselines."""
-        return True
-
-    def is_complete(self) -> bool:
-        """With the factors ``x - b_k``."""
-        return self.multiply_by_inputs
-
     def advice(self) -> str:
         """Where the missing part is to be found."""
         return "see the residuals of the record, or explain a layer that everything goes through"
-
-    def fit_baselines(self, baselines: Any, inputs: Arrays, layout: Layout) -> Arrays:
-        """Rows of their own."""
-        return unpack_distribution(baselines, inputs, layout)
-
-    def endpoints(self, posed: Problem, problem: Problem) -> tuple[Any, Any]:
-        """At the inputs, and the mean over the baselines."""
-        return mean_endpoints(posed)
 
     def explained(self, posed: Problem) -> Problem:
         """The inputs, or what passes at ``layer`` (where each baseline's own value is taken in turn)."""
         if self._here is None:
             return super().explained(posed)
         return super().explained(dataclasses.replace(posed, baselines=None))
-
-    def estimates(
-        self, posed: Problem, explained: Problem | None = None, **options: Any
-    ) -> Iterator[Estimate]:
-        """Posed on the inputs, where the baselines are."""
-        return self.steps(posed, **options)
 
     def steps(self, problem: Problem, *, internal_batch_size: int | None = None) -> Iterator[Estimate]:
         """One chunk of baselines at a time."""

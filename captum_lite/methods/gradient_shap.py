@@ -11,11 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from captum_lite._chunks import chunk_size, chunks
-from captum_lite._distribution import mean_endpoints, unpack_distribution
+from captum_lite._distribution import AgainstDistribution
 from captum_lite._estimate import Estimate
-from captum_lite._function_method import GradientMethod
 from captum_lite._gradient import gradient, weighted_sum
-from captum_lite._inputs import Arrays, Layout, is_concrete
+from captum_lite._inputs import Arrays, is_concrete
 from captum_lite._mean import Mean, mean_of
 from captum_lite._noise import Noise
 from captum_lite._problem import Problem, endpoints
@@ -23,7 +22,7 @@ from namedtensor._errors import describe
 
 
 @dataclass(frozen=True)
-class GradientShap(GradientMethod):
+class GradientShap(AgainstDistribution):
     """``mean over k of (x + e_k - b_k) * d score / d input at b_k + a_k (x + e_k - b_k)``.
 
     ``b_k`` is drawn from ``baselines``, ``a_k`` uniformly from [0, 1], ``e_k`` is Gaussian noise: integrated
@@ -56,23 +55,9 @@ class GradientShap(GradientMethod):
     arXiv:1906.10670 (expected gradients).
     """
 
-    multiply_by_inputs: bool = True
-
-    def compares(self) -> bool:
-        """With draws from the baselines."""
-        return True
-
-    def is_complete(self) -> bool:
-        """In expectation, with the factor ``x - b``."""
-        return self.multiply_by_inputs
-
     def advice(self) -> str:
         """The gap is one of sampling."""
         return "take more samples (n_samples=)"
-
-    def fit_baselines(self, baselines: Any, inputs: Arrays, layout: Layout) -> Arrays:
-        """Rows to draw from."""
-        return unpack_distribution(baselines, inputs, layout)
 
     def explained(self, posed: Problem) -> Problem:
         """The inputs, or the layer without baselines: what is drawn is a baseline of the inputs."""
@@ -82,16 +67,10 @@ class GradientShap(GradientMethod):
         """The problem between the inputs and one baseline for each, or between what passes at the layer."""
         return super().explained(posed)
 
-    def estimates(
-        self, posed: Problem, explained: Problem | None = None, **options: Any
-    ) -> Iterator[Estimate]:
-        """Posed on the inputs, where the noise and the baselines are, also if a layer is explained."""
-        return self.steps(posed, **options)
-
     def endpoints(self, posed: Problem, problem: Problem) -> tuple[Any, Any]:
         """The score at the inputs, and the mean of the scores at the baselines."""
         if self._here is None or posed.baselines is None:
-            return mean_endpoints(posed)
+            return super().endpoints(posed, problem)
         rows, size = posed.baselines[0].shape[0], chunk_size(posed, None)
         parts = chunks(min(size, rows), np.arange(rows), np.full(rows, 1 / rows))
         inner = self.unbound()

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunks
 from captum_lite._estimate import Estimate
 from captum_lite._features import result_dtype
@@ -68,7 +69,7 @@ def _nothing_seen(problem: Problem, parts: Parts) -> _Seen:
     return _Seen(np.zeros(problem.batch, dtype), change, tuple(np.zeros(m.shape, dtype) for m in masks))
 
 
-@jax.jit
+@compiled
 def _ablate(problem: Problem, parts: Parts, known: _Seen, numbers: Any, weights: Any) -> tuple[_Seen, Arrays]:
     """One chunk of parts, and what is then known of each element."""
 

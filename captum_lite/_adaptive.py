@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunk_size, chunks
 from captum_lite._dyadic import START, Cell, Summary, Tree
 from captum_lite._estimate import Estimate
@@ -23,7 +24,7 @@ _SPLITS = 8  # leaves of an example that are halved at a time
 _MEMORY = 4 << 30  # bytes of gradients that are kept, at most
 
 
-@jax.jit
+@compiled
 def _on_path(problem: Problem, nodes: Any) -> tuple[Any, Arrays]:
     """Scores and gradients at ``baseline + node * (input - baseline)``, for nodes ``[points, batch]``."""
     baselines = problem.baselines

@@ -1,6 +1,5 @@
 """Coalitions: sets of features that are present while the baselines stand for all others."""
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -8,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._features import Features
 from captum_lite._perturbation import score_dtype, scores
 from captum_lite._problem import Problem, endpoints
@@ -74,7 +74,7 @@ def evaluated(
         yield Evaluated(known[0, :n], known[1, :n], min(start + size, n))
 
 
-@functools.partial(jax.jit, static_argnames=("size", "distance"))
+@compiled(static_argnames=("size", "distance"))
 def _filled(
     problem: Problem,
     features: Features,

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from captum_lite._backend import compiled
 from captum_lite._estimate import Estimate
 from captum_lite._function_method import GradientMethod
 from captum_lite._inputs import BATCH, Arrays, Layout, is_concrete, require_finite
@@ -135,7 +136,7 @@ def mean_endpoints(posed: Problem) -> tuple[Any, Any]:
     return at_input, at_baselines
 
 
-@jax.jit
+@compiled
 def _mean_score(posed: Problem) -> Any:
     def of_row(row: Arrays) -> Any:
         pairs = zip(row, posed.inputs, strict=True)

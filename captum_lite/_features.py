@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from captum_lite._backend import compiled
 from captum_lite._inputs import BATCH, Arrays, Layout
 from captum_lite._problem import Problem
 from namedtensor import NamedTensor, is_named
@@ -50,7 +51,7 @@ class Features:
         return tuple(jnp.where(coalition[i], x, b) for i, x, b in parts)
 
 
-@jax.jit
+@compiled
 def spread(problem: Problem, features: Features, values: Any) -> Arrays:
     """Values of features, ``[count, batch]``, at each element that belongs to them: the inputs' shapes."""
 

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from captum_lite._backend import compiled
 from captum_lite._inputs import Arrays
 from captum_lite._problem import Problem
 
@@ -26,13 +27,13 @@ def gradient(problem: Problem, inputs: Arrays) -> Arrays:
     return tuple(g + spoilt.reshape(-1, *[1] * (g.ndim - 1)).astype(g.dtype) for g in gradients)
 
 
-@jax.jit
+@compiled
 def gradient_at_inputs(problem: Problem) -> Arrays:
     """The gradient where the problem is posed."""
     return gradient(problem, problem.inputs)
 
 
-@jax.jit
+@compiled
 def gradient_sum_on_path(problem: Problem, nodes: Any, weights: Any) -> Arrays:
     """``sum over k of weights[k] * gradient at baseline + nodes[k] * (input - baseline)``.
 

@@ -5,7 +5,6 @@ The value, the gradient and the sums of them along a path of the inputs are comp
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from captum_lite import _target
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunk_size, chunks
 from captum_lite._estimate import Estimate
 from captum_lite._function_method import FunctionMethod, GradientMethod
@@ -99,7 +99,7 @@ def _over_nodes(at: Callable[..., Any], weights: Any, *nodes: Any) -> Any:
     return jax.tree.map(lambda values: weighted_sum(weights, values), jax.vmap(at)(*nodes))
 
 
-@functools.partial(jax.jit, static_argnames="layer")
+@compiled(static_argnames="layer")
 def gradients_on_path(problem: Problem, nodes: Any, weights: Any, *, layer: str) -> Any:
     """``sum over k of weights[k] * gradient at the layer, for the inputs at nodes[k]``."""
 
@@ -109,7 +109,7 @@ def gradients_on_path(problem: Problem, nodes: Any, weights: Any, *, layer: str)
     return _over_nodes(at, weights, nodes)
 
 
-@functools.partial(jax.jit, static_argnames="layer")
+@compiled(static_argnames="layer")
 def flow_on_path(problem: Problem, nodes: Any, weights: Any, *, layer: str) -> Any:
     """``sum over k of weights[k] * gradient at the layer * d layer / d node``, at the nodes."""
     assert problem.baselines is not None, "the method compares"
@@ -123,7 +123,7 @@ def flow_on_path(problem: Problem, nodes: Any, weights: Any, *, layer: str) -> A
     return _over_nodes(at, weights, nodes)
 
 
-@functools.partial(jax.jit, static_argnames="layer")
+@compiled(static_argnames="layer")
 def steps_on_path(problem: Problem, nodes: Any, following: Any, weights: Any, *, layer: str) -> Any:
     """``sum over k of weights[k] * gradient at the layer * (layer at following[k] - layer)``."""
 
@@ -135,7 +135,7 @@ def steps_on_path(problem: Problem, nodes: Any, following: Any, weights: Any, *,
     return _over_nodes(at, weights, nodes, following)
 
 
-@functools.partial(jax.jit, static_argnames="layer")
+@compiled(static_argnames="layer")
 def neuron_on_path(
     problem: Problem, neuron: _target.Target, nodes: Any, weights: Any, *, layer: str
 ) -> Arrays:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunk_size, chunks
 from captum_lite._estimate import Estimate
 from captum_lite._inputs import Arrays, require_real, unpack
@@ -134,7 +135,7 @@ class _Draw(NamedTuple):
     residuals: dict[str, Any]
 
 
-@functools.partial(jax.jit, static_argnames=("inner", "kind", "options"))
+@compiled(static_argnames=("inner", "kind", "options"))
 def _averaged(
     posed: Problem, noise: Arrays, weights: Any, *, inner: AbstractMethod, kind: str, options: _Options
 ) -> tuple[Mean, tuple[Any, Any]]:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunk_size
 from captum_lite._estimate import Estimate
 from captum_lite._function_method import FunctionMethod
@@ -139,7 +140,7 @@ def score_dtype(problem: Problem) -> Any:
     return jnp.promote_types(jax.eval_shape(_measured, problem).dtype, jnp.float32)
 
 
-@jax.jit
+@compiled
 def _measured(problem: Problem) -> Any:
     """A shape that says what the function needs, so that JAX remembers it as it remembers a trace."""
     jaxpr, shape = compat.trace(lambda p: scores(p, p.inputs), problem)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from captum_lite import _backend, _baselines, _callable, _target
+from captum_lite._backend import compiled
 from captum_lite._inputs import Arrays, Layout, is_concrete, require_finite, unpack
 from captum_lite._loops import loops
 from namedtensor import capture, is_named, replace
@@ -99,7 +100,7 @@ class _UpTo:
 
 
 _output = jax.jit(lambda problem, inputs: problem.output(inputs))
-_score = jax.jit(lambda problem, inputs: in_floats(problem.fast(problem.score)(inputs)))
+_score = compiled(lambda problem, inputs: in_floats(problem.fast(problem.score)(inputs)))
 
 
 def pose(
@@ -222,7 +223,7 @@ def _capture_at(problem: Problem, inputs: Arrays, layer: str) -> Any:
     return capture(fun, [layer])(*((given,) if problem.layout.single else given), *args)[1][layer]
 
 
-_capture = jax.jit(_capture_at, static_argnums=2)
+_capture = compiled(_capture_at, static_argnums=2)
 
 
 def in_floats(scores: Any) -> Any:

@@ -4,7 +4,6 @@ A clean input gives an answer, a corrupted one (another name in the sentence, sa
 clean value, put into the corrupted run, brings the answer back, what the answer needs has passed.
 """
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from captum_lite import _baselines
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunk_size, chunks
 from captum_lite._inputs import Arrays, Layout
 from captum_lite._patched_places import Over, Place, array_of, find_places
@@ -238,7 +238,7 @@ def _metric(problem: Problem, output: Any) -> Any:
     return in_floats(problem.target(output, problem.batch))
 
 
-@functools.partial(jax.jit, static_argnames="names")
+@compiled(static_argnames="names")
 def _two_runs(problem: Problem, names: tuple[str, ...]) -> tuple[Any, Any, tuple[Any, Any]]:
     """What passes at the places in the clean and in the corrupted run, and the metric of both."""
     assert problem.baselines is not None, "the corrupted inputs"
@@ -287,7 +287,7 @@ def _changed(problem: Problem, inputs: Arrays, changes: Mapping[str, Any]) -> An
     return _metric(problem, program.walk(_change, frame=Frame(_fed(changes))))
 
 
-@functools.partial(jax.jit, static_argnames="place")
+@compiled(static_argnames="place")
 def _patched(problem: Problem, here: Any, numbers: Any, *, place: Place) -> Any:
     """The metric ``[position, batch]`` of the corrupted run with one position of a place clean."""
     corrupted = problem.baselines
@@ -299,7 +299,7 @@ def _patched(problem: Problem, here: Any, numbers: Any, *, place: Place) -> Any:
     return jax.vmap(one)(numbers)
 
 
-@functools.partial(jax.jit, static_argnames=("chosen", "at_clean"))
+@compiled(static_argnames=("chosen", "at_clean"))
 def _linear(
     problem: Problem, here: Any, there: Any, *, chosen: tuple[Place, ...], at_clean: bool
 ) -> dict[str, Any]:

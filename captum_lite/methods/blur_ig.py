@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._blur import blur, image_axes
 from captum_lite._chunks import chunk_size, chunks
 from captum_lite._estimate import Estimate
@@ -108,7 +109,7 @@ def _blurred(inputs: Arrays, sigma: Any, axes: Axes) -> Arrays:
     return tuple(blur(x, sigma, a) for x, a in zip(inputs, axes, strict=True))
 
 
-@functools.partial(jax.jit, static_argnames="axes")
+@compiled(static_argnames="axes")
 def _sum_on_path(problem: Problem, nodes: Any, weights: Any, max_sigma: Any, axes: Axes) -> Arrays:
     """``sum over k of weights[k] * gradient at L(nodes[k]) * dL/dt(nodes[k])``."""
 

@@ -1,13 +1,12 @@
 """DeepLift: differences from a baseline, passed back through every operation."""
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._estimate import Estimate
 from captum_lite._function_method import GradientMethod
 from captum_lite._inputs import Arrays, is_concrete
@@ -96,7 +95,7 @@ def told(missed: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in missed.items() if not is_concrete(v) or np.asarray(v).any()}
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3))
+@compiled(static_argnums=(2, 3))
 def _attributions(
     posed: Problem, explained: Problem, layer: str | None, times_inputs: bool
 ) -> tuple[Arrays, dict[str, Any]]:

@@ -1,7 +1,6 @@
 """DeepLiftShap: DeepLift against each baseline of a distribution."""
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunk_size, chunks
 from captum_lite._distribution import AgainstDistribution
 from captum_lite._estimate import Estimate
@@ -74,7 +74,7 @@ class DeepLiftShap(AgainstDistribution):
             yield Estimate(found, seen / n, gradients=rows, forwards=rows + more, residuals=told(missed))
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4))
+@compiled(static_argnums=(3, 4))
 def _summed(
     posed: Problem, numbers: Any, weights: Any, layer: str | None, times_inputs: bool
 ) -> tuple[Arrays, dict[str, Any]]:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunk_size, chunks
 from captum_lite._distribution import AgainstDistribution
 from captum_lite._estimate import Estimate
@@ -141,7 +142,7 @@ def _against(posed: Problem, rows: Any) -> Problem:
     return dataclasses.replace(posed, baselines=tuple(jnp.broadcast_to(b[rows], x.shape) for x, b in pairs))
 
 
-@functools.partial(jax.jit, static_argnames="inner")
+@compiled(static_argnames="inner")
 def _scored(posed: Problem, rows: Any, weights: Any, *, inner: GradientShap) -> Any:
     """The weighted sum of the scores ``[batch]`` at some rows of the baselines."""
 
@@ -153,7 +154,7 @@ def _scored(posed: Problem, rows: Any, weights: Any, *, inner: GradientShap) -> 
     return weighted_sum(weights, jax.vmap(at)(rows))
 
 
-@functools.partial(jax.jit, static_argnames="inner")
+@compiled(static_argnames="inner")
 def _sampled(
     posed: Problem, noise: Arrays, alphas: Any, rows: Any, weights: Any, *, inner: GradientShap
 ) -> Mean:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._estimate import Estimate
 from captum_lite._function_method import GradientMethod
 from captum_lite._gradient import gradient
@@ -99,13 +100,13 @@ class _State(NamedTuple):
     integral: Any
 
 
-@jax.jit
+@compiled
 def _start(problem: Problem) -> _State:
     zeros = jnp.zeros_like(_flat(problem.inputs))
     return _State(zeros, _gradient(problem, zeros), zeros)
 
 
-@functools.partial(jax.jit, static_argnames=("fraction", "rule"))
+@compiled(static_argnames=("fraction", "rule"))
 def _step(
     problem: Problem, state: _State, k: Any, *, n: Any, max_dist: Any, fraction: float, rule: Rule
 ) -> _State:
@@ -157,7 +158,7 @@ def _move(way: Any, size: Any, length: Any, *, k: Any, n: Any, max_dist: Any, fr
     return jnp.where(able, way + moved * (most - way), way)
 
 
-@jax.jit
+@compiled
 def _finished(problem: Problem, state: _State) -> Arrays:
     """The integral so far, and the rest as if straight and linear."""
     total = state.integral + (1 - state.way) * _length(problem) * state.gradient

@@ -1,6 +1,5 @@
 """GradCAM: where in space the maps of a convolutional layer speak for a class."""
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from captum_lite._backend import compiled
 from captum_lite._estimate import Estimate
 from captum_lite._inputs import BATCH, unpack
 from captum_lite._layers import LayerMethod, value_and_gradient
@@ -65,7 +65,7 @@ class LayerGradCam(LayerMethod):
         yield Estimate(arrays, gradients=problem.batch, layout=layout)
 
 
-@functools.partial(jax.jit, static_argnames=("layer", "channel", "channel_axis", "relu"))
+@compiled(static_argnames=("layer", "channel", "channel_axis", "relu"))
 def grad_cam(problem: Problem, *, layer: str, channel: str | None, channel_axis: int, relu: bool) -> Any:
     """The map of a layer: without the channel if it is named, else with one."""
     value, slope = value_and_gradient(problem, problem.inputs, layer)

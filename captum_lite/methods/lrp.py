@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from captum_lite._backend import compiled
 from captum_lite._estimate import Estimate
 from captum_lite._function_method import GradientMethod
 from captum_lite._inputs import Arrays
@@ -82,7 +83,7 @@ class LRP(GradientMethod):
         yield Estimate(relevance(problem, self.rules), gradients=problem.batch)
 
 
-@jax.jit
+@compiled
 def relevance(problem: Problem, rules: Composite) -> Arrays:
     """The relevance of the inputs for the scores."""
     chosen = Chosen(rules)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunks
 from captum_lite._coalitions import coalition_scores, ends
 from captum_lite._estimate import Estimate
@@ -125,7 +126,7 @@ def _walked(
         yield added, min(start + block, between) / between
 
 
-@functools.partial(jax.jit, static_argnames="block")
+@compiled(static_argnames="block")
 def _walk(
     problem: Problem,
     players: Features,

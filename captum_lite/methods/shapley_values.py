@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunks
 from captum_lite._coalitions import LARGEST, by_number, coalition_scores, outside_in
 from captum_lite._estimate import Estimate
@@ -99,7 +100,7 @@ def _require_few(n: int, max_evals: int) -> None:
         )
 
 
-@jax.jit
+@compiled
 def _evaluate(
     problem: Problem, players: Features, known: _Seen, numbers: Any, weights: Any, first: Any
 ) -> tuple[_Seen, Any, Any]:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._inputs import BATCH, Arrays, Layout, require_finite, unpack
 from captum_lite._method import AbstractMethod
 from captum_lite._problem import Problem
@@ -15,10 +16,10 @@ from captum_lite._record import Attribution
 from namedtensor._dims import unknown
 from namedtensor._errors import describe
 
-score = jax.jit(lambda problem, inputs: problem.score(inputs))
+score = compiled(lambda problem, inputs: problem.score(inputs))
 
 
-@jax.jit
+@compiled
 def scores(problem: Problem, inputs: Arrays) -> Any:
     """The scores of several copies of the inputs: ``[copies, batch, ...]`` to ``[copies, batch]``."""
     return jax.vmap(problem.score)(inputs)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._chunks import chunk_size, chunks
 from captum_lite._inputs import Arrays
 from captum_lite._problem import Problem, pose
@@ -184,7 +185,7 @@ def _totals(values: Any, kept: tuple[int, ...]) -> Any:
     return wide.sum(summed, keepdims=True)
 
 
-@jax.jit
+@compiled
 def _states(problem: Problem, first: Arrays, rest: Arrays, ranks: Arrays, counts: Any) -> Any:
     """The scores with the features of the smallest ranks from ``first``, ``[counts, batch]``."""
 

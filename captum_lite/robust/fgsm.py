@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
+from captum_lite._backend import compiled
 from captum_lite._gradient import gradient
 from captum_lite._inputs import Arrays
 from captum_lite._problem import Problem
@@ -76,7 +76,7 @@ class FGSM:
         return finished(problem, _step(problem, size, allowed, self.bounds))
 
 
-@jax.jit
+@compiled
 def _step(problem: Problem, size: Any, allowed: Arrays, bounds: tuple[Any, Any]) -> Arrays:
     parts = zip(problem.inputs, gradient(problem, problem.inputs), allowed, strict=True)
     return tuple(

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._backend import compiled
 from captum_lite._inputs import BATCH, Arrays, is_concrete
 from captum_lite._problem import Problem, pose
 from captum_lite.metrics._given import fitting
@@ -160,7 +160,7 @@ def _chosen(which: Any, new: Arrays, old: Arrays) -> Arrays:
     return tuple(jnp.where(beside(which, a), a, b) for a, b in zip(new, old, strict=True))
 
 
-@jax.jit
+@compiled
 def _predicted(problem: Problem, inputs: Arrays) -> Any:
     output = problem.output(inputs)
     axis = class_axis(output, "give correct= for other outputs")

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from captum_lite._backend import compiled
 from captum_lite._gradient import gradient
 from captum_lite._inputs import Arrays
 from captum_lite._problem import Problem
@@ -109,7 +110,7 @@ def _require_known(what: str, given: str, known: tuple[str, ...]) -> None:
         raise ValueError(f"{what}={given!r} is not known: choose {' or '.join(map(repr, known))}.")
 
 
-@functools.partial(jax.jit, static_argnames=("norm", "step"))
+@compiled(static_argnames=("norm", "step"))
 def _step(
     problem: Problem,
     now: Arrays,

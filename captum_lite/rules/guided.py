@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from captum_lite._backend import compiled
 from captum_lite._inputs import Arrays, is_concrete
 from captum_lite._problem import Problem
 from captum_lite.rules.primitives import BILINEAR
@@ -71,8 +72,8 @@ def _modified(problem: Problem, passes: Passes) -> tuple[Arrays, Any]:
     return gradients, jnp.asarray(len(passed))
 
 
-_guided_at_inputs = jax.jit(lambda problem: _modified(problem, _guided))
-_deconvolved_at_inputs = jax.jit(lambda problem: _modified(problem, _deconvolved))
+_guided_at_inputs = compiled(lambda problem: _modified(problem, _guided))
+_deconvolved_at_inputs = compiled(lambda problem: _modified(problem, _deconvolved))
 
 
 def _table(passes: Passes, passed: list[None]) -> RuleTable:

@@ -106,8 +106,10 @@ def convolves(jaxpr: Any) -> bool:
     )
 
 
-def _table(jaxpr: Any, known: Known, seen: list[Kernel], *, linear: bool = False) -> RuleTable:
-    """The rules of one walk, which note in ``seen`` what weights there are.
+def _table(
+    jaxpr: Any, known: Known, seen: list[Kernel], *, linear: bool = False, looped: bool = False
+) -> RuleTable:
+    """The rules of one walk, ``looped`` in the body of a loop, which note in ``seen`` what weights there are.
 
     What is ``linear``, derivatives in forward mode, JAX has to transpose: the kernels are not for it.
     """
@@ -117,7 +119,7 @@ def _table(jaxpr: Any, known: Known, seen: list[Kernel], *, linear: bool = False
 
     @table.register(CONVOLUTION)
     def _(eqn: Equation, x: Any, weights: Any) -> Any:
-        return _convolved(eqn, x, weights, None if linear else known, seen)
+        return _convolved(eqn, x, weights, None if linear else known, seen, looped)
 
     @table.register("reduce_window_max")
     def _(eqn: Equation, x: Any) -> Any:
@@ -131,7 +133,9 @@ def _table(jaxpr: Any, known: Known, seen: list[Kernel], *, linear: bool = False
     def _(eqn: Equation, *values: Any) -> Sequence[Any]:
         if not any(convolves(j.jaxpr) for j in compat.inner_jaxprs(eqn.params)):
             return as_written(eqn, *values)
-        walker = _AsWritten(table, lambda x: x, Frame(), eqn.outer)
+        again = looped or eqn.primitive in ("scan", "while")
+        inside = _table(jaxpr, known, seen, linear=linear, looped=again)
+        walker = _AsWritten(inside, lambda x: x, Frame(), eqn.outer)
         return HANDLERS[eqn.primitive](walker, eqn, [plain(v) for v in values])
 
     @table.register(*compat.CUSTOM_DERIVATIVES)
@@ -176,7 +180,9 @@ class _AsWritten(Walker):
         return call
 
 
-def _convolved(eqn: Equation, x: Any, weights: Any, known: Known | None, seen: list[Kernel]) -> Any:
+def _convolved(
+    eqn: Equation, x: Any, weights: Any, known: Known | None, seen: list[Kernel], looped: bool
+) -> Any:
     params, numbers = eqn.params, eqn.params["dimension_numbers"]
     if len(numbers.lhs_spec) != 4 or params.get("out_sharding") is not None:
         return as_written(eqn, x, weights)
@@ -189,13 +195,14 @@ def _convolved(eqn: Equation, x: Any, weights: Any, known: Known | None, seen: l
         images.shape[1:3],
     )
     kernel = ordered(weights, order)
-    choice = convolution.choose(images, kernel, window) if _is_simple(params, images) else None
+    simple = _is_simple(params, images)
+    choice = convolution.choose(images, kernel, window, looped=looped) if simple else None
     if choice is None or known is None:
         y = _as_it_is(params, images, kernel)
     else:
         use = Kernel(weights, order, choice._replace(window=window._replace(image=(0, 0))))
         seen.append(use)
-        y = convolution.convolve(images, kernel, window, _prepared(known, use))
+        y = convolution.convolve(images, kernel, window, _prepared(known, use), looped=looped)
     return Stored(y, _channels_last(numbers.out_spec), eqn.outputs[0].shape)
 
 

@@ -10,13 +10,14 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero, zero_from_primal
 
-from namedtensor.kernels import im2col, pointwise, winograd
+from namedtensor.kernels import direct, im2col, pointwise, winograd
 from namedtensor.kernels.window import Window
 
 Prepared = tuple[Any, ...]
 
 _KERNELS = {
     "winograd": (winograd.forward, winograd.backward),
+    "direct": (direct.forward, direct.backward),
     "im2col": (im2col.forward, im2col.backward),
     "pointwise": (pointwise.forward, pointwise.backward),
 }
@@ -33,8 +34,15 @@ class Choice(NamedTuple):
     window: Window
 
 
-def choose(x: Any, kernel: Any, window: Window) -> Choice | None:
-    """The kernel for images and weights of these shapes; None where XLA's convolution stays."""
+def choose(x: Any, kernel: Any, window: Window, *, looped: bool = False) -> Choice | None:
+    """The kernel for images and weights of these shapes; None where XLA's convolution stays.
+
+    Args:
+      x: ``[batch, height, width, channel]``.
+      kernel: ``[height, width, channel, feature]``.
+      window: the geometry.
+      looped: whether it is in a loop, where XLA's convolution is slow.
+    """
     if x.dtype != kernel.dtype or x.dtype not in (jnp.float32, jnp.float64):
         return None
     if 0 in x.shape or 0 in kernel.shape or 0 in window.out:
@@ -46,7 +54,9 @@ def choose(x: Any, kernel: Any, window: Window) -> Choice | None:
         return Choice("winograd", window)
     places = len(window.taps)
     gathered = x.shape[0] * math.prod(window.out) * places * max(kernel.shape[2:])
-    return Choice("im2col", window) if places <= _MOST_PLACES and gathered <= _MOST_GATHERED else None
+    if places > _MOST_PLACES or gathered > _MOST_GATHERED:
+        return None
+    return Choice("im2col" if looped else "direct", window)
 
 
 def prepare(kernel: Any, choice: Choice) -> Prepared:
@@ -54,10 +64,12 @@ def prepare(kernel: Any, choice: Choice) -> Prepared:
     kernel = lax.stop_gradient(kernel)
     if choice.kernel == "winograd":
         return winograd.matrices(kernel)
-    return im2col.matrices(kernel, choice.window) if choice.kernel == "im2col" else (kernel[0, 0],)
+    return (kernel[0, 0],) if choice.kernel == "pointwise" else im2col.matrices(kernel)
 
 
-def convolve(x: Any, kernel: Any, window: Window, prepared: Prepared | None = None) -> Any:
+def convolve(
+    x: Any, kernel: Any, window: Window, prepared: Prepared | None = None, *, looped: bool = False
+) -> Any:
     """The convolution of images with a kernel, without dilation or groups.
 
     Its value and its derivative with respect to ``x`` come from the fastest kernel for the shapes; the
@@ -68,8 +80,9 @@ def convolve(x: Any, kernel: Any, window: Window, prepared: Prepared | None = No
       kernel: ``[height, width, channel, feature]``.
       window: the geometry.
       prepared: `prepare` of the kernel, where many calls share it.
+      looped: whether it is in a loop, where XLA's convolution is slow.
     """
-    choice = choose(x, kernel, window)
+    choice = choose(x, kernel, window, looped=looped)
     if choice is None:
         return _reference(window, x, kernel)
     return _apply(choice, False, x, kernel, prepare(kernel, choice) if prepared is None else prepared)

@@ -7,6 +7,7 @@ that of any float convolution; the larger F(4x4, 3x3) loses a digit and is not u
 Source: Lavin, Gray 2015, arXiv:1509.09308.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,23 +15,21 @@ from jax import lax
 
 from namedtensor.kernels.window import Pair, Window, padded, strided
 
-# With few patches the dots only read the kernel once: then one batched dot is faster than sixteen.
-_FEW_PATCHES = 64
 
+def matrices(kernel: Any) -> tuple[Any, ...]:
+    """The transforms of a kernel for `forward`, and those for `backward`: sixteen matrices each.
 
-def matrices(kernel: Any) -> tuple[Any, Any]:
-    """The transforms of a kernel for `forward` and for `backward`.
-
-    The second follows from the first, but its matrices would be read against their order; where the
-    dots are few and long that is three times as slow, and costs more than the memory of both.
+    The second follow from the first, but would be read against their order; where the dots are few and
+    long that is three times as slow, and costs more than the memory of both. In one array each dot would
+    copy its matrix out of it.
     """
-    return transform(kernel), transform(kernel[::-1, ::-1].swapaxes(2, 3))
+    return *transform(kernel), *transform(kernel[::-1, ::-1].swapaxes(2, 3))
 
 
-def transform(kernel: Any) -> Any:
-    """``G g G^T`` of each 3x3 kernel: ``[3, 3, channel, feature]`` to ``[16, channel, feature]``."""
+def transform(kernel: Any) -> tuple[Any, ...]:
+    """``G g G^T`` of each 3x3 kernel: ``[3, 3, channel, feature]`` to sixteen ``[channel, feature]``."""
     rows = _kernel_rows(kernel[0], kernel[1], kernel[2])
-    return jnp.stack([place for r in rows for place in _kernel_rows(r[0], r[1], r[2])])
+    return tuple(place for r in rows for place in _kernel_rows(r[0], r[1], r[2]))
 
 
 def _kernel_rows(a: Any, b: Any, c: Any) -> list[Any]:
@@ -41,16 +40,16 @@ def _kernel_rows(a: Any, b: Any, c: Any) -> list[Any]:
 def forward(x: Any, prepared: tuple[Any, ...], window: Window) -> Any:
     """The convolution of ``x`` ``[batch, height, width, channel]``."""
     low = (window.padding[0][0], window.padding[1][0])
-    return _convolve(x, prepared[0], low, window.out)
+    return _convolve(x, prepared[:16], low, window.out)
 
 
 def backward(y: Any, prepared: tuple[Any, ...], window: Window) -> Any:
     """What `forward` is the transpose of: a convolution with the flipped kernel, channels swapped."""
     low = (2 - window.padding[0][0], 2 - window.padding[1][0])
-    return _convolve(y, prepared[1], low, window.image)
+    return _convolve(y, prepared[16:], low, window.image)
 
 
-def _convolve(x: Any, transformed: Any, low: Pair, out: Pair) -> Any:
+def _convolve(x: Any, transformed: Sequence[Any], low: Pair, out: Pair) -> Any:
     tiles = (-(-out[0] // 2), -(-out[1] // 2))
     x = padded(x, low, (2 * tiles[0] + 2, 2 * tiles[1] + 2))
     places = _multiply(_patches(x, tiles), transformed)
@@ -69,13 +68,10 @@ def _patch_rows(a: Any, b: Any, c: Any, d: Any) -> list[Any]:
     return [a - c, b + c, c - b, b - d]
 
 
-def _multiply(patches: list[list[Any]], transformed: Any) -> list[list[Any]]:
+def _multiply(patches: list[list[Any]], transformed: Sequence[Any]) -> list[list[Any]]:
     """The dots over the channels, place by place: ``[patches, feature]`` each."""
     flat = [[p.reshape(-1, p.shape[-1]) for p in row] for row in patches]
-    if flat[0][0].shape[0] > _FEW_PATCHES:
-        return [[p @ transformed[4 * i + j] for j, p in enumerate(row)] for i, row in enumerate(flat)]
-    many = jnp.stack([p for row in flat for p in row]) @ transformed
-    return [[many[4 * i + j] for j in range(4)] for i in range(4)]
+    return [[p @ transformed[4 * i + j] for j, p in enumerate(row)] for i, row in enumerate(flat)]
 
 
 def _whole(places: list[list[Any]], tiles: tuple[int, int, int]) -> Any:

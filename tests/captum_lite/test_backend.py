@@ -11,6 +11,7 @@ from jax import lax
 
 from captum_lite import (
     DeepLift,
+    FeatureAblation,
     GuidedBackprop,
     IntegratedGradients,
     Occlusion,
@@ -129,8 +130,42 @@ def test_prepared_weights_live_as_long_as_the_weights():
 def test_no_plan_without_convolutions():
     (x,) = draw((2, 3))
     problem = posed(lambda x: jnp.tanh(x), x)
-    assert problem.plan is None
+    assert not problem.plan.convolves
     assert problem.fast(problem.score) == problem.score
+
+
+def weighed(x):
+    """``x.sum() * [0 .. 39]`` as a sum over a product of broadcasts: XLA for CPU makes garbage of it by default."""
+    shape = (len(x), 16, 8, 40)
+    product = jnp.broadcast_to(x[..., None, None], shape) * jnp.broadcast_to(
+        jnp.arange(40, dtype=x.dtype), shape
+    )
+    return product.sum(1)[:, 0]
+
+
+def test_a_model_that_xla_miscompiles_is_explained_rightly():
+    """See docs/known_issues.md."""
+    with jax.enable_x64(False):
+        (x,) = draw((2, 16))
+        x = x.astype(jnp.float32)
+        np.testing.assert_allclose(FeatureAblation(weighed).attribute(x, target=7), 7 * x, rtol=1e-4)
+        delta = IntegratedGradients(weighed).explain(x, x[::-1], target=7).convergence_delta
+        np.testing.assert_allclose(delta, 0, atol=1e-3)
+
+
+def test_in_a_users_program_the_compiler_has_her_options():
+    x = jnp.ones((2, 3))
+    saliency = Saliency(lambda x: jnp.tanh(x) ** 2)
+    constant = jax.jit(lambda: saliency.attribute(x, target=1))
+    np.testing.assert_allclose(constant(), saliency.attribute(x, target=1))
+    assert jax.eval_shape(lambda: posed(lambda x: x, x).inputs[0]).shape == (2, 3)
+
+
+def test_a_compiler_without_the_flag_is_left_as_it_is(monkeypatch):
+    monkeypatch.setattr(_backend, "_FUSIONS", "xla_cpu_no_such_flag")
+    _backend._flags.cache_clear()
+    assert _backend._flags(True) == ()
+    _backend._flags.cache_clear()
 
 
 def test_under_a_transformation_the_function_stays_as_it_is_written():

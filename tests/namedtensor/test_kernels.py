@@ -45,6 +45,11 @@ def new(x, kernel, window):
     return convolve(x, kernel, window)
 
 
+def in_a_loop(x, kernel, window):
+    """As it is written into the body of a loop, and run in one."""
+    return lax.scan(lambda c, _: (c, convolve(x, kernel, window, looped=True)), 0, None, length=1)[1][0]
+
+
 def old(x, kernel, window):
     return reference(window, x, kernel)
 
@@ -73,8 +78,9 @@ def test_convolutions_and_both_gradients(name, channels):
     x, kernel, ct = draw(
         0, (2, *window.image, channels[0]), (*window.size, *channels), (2, *window.out, channels[1])
     )
-    run = [with_gradients(c, window, x, kernel, ct) for c in (new, old)]
-    assert far(*run) < 1e-12
+    wanted = with_gradients(old, window, x, kernel, ct)
+    assert far(with_gradients(new, window, x, kernel, ct), wanted) < 1e-12
+    assert far(with_gradients(in_a_loop, window, x, kernel, ct), wanted) < 1e-12
 
 
 @pytest.mark.parametrize("name", ["3x3", "3x3 stride 2", "1x1", "7x7 stride 2"])
@@ -87,14 +93,15 @@ def test_float32_loses_no_more_than_a_few_roundings(name):
 
 
 def test_each_kernel_is_used():
-    def chosen(name, channels=(16, 16)):
+    def chosen(name, channels=(16, 16), **where):
         window = WINDOWS[name]
         x, kernel = draw(0, (2, *window.image, channels[0]), (*window.size, *channels))
-        return convolution.choose(x, kernel, window).kernel
+        return convolution.choose(x, kernel, window, **where).kernel
 
     assert chosen("3x3") == "winograd"
     assert chosen("1x1 stride 2") == "pointwise"
-    assert chosen("3x3 stride 2") == chosen("7x7 stride 2") == chosen("3x3", (3, 16)) == "im2col"
+    assert chosen("3x3 stride 2") == chosen("7x7 stride 2") == chosen("3x3", (3, 16)) == "direct"
+    assert chosen("3x3 stride 2", looped=True) == chosen("3x3", (3, 16), looped=True) == "im2col"
 
 
 def test_others_are_left_to_xla():

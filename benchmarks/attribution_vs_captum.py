@@ -279,7 +279,7 @@ def check_equal(case: Case) -> str:
 
 def seconds(call: Callable) -> float:
     """Of a call with the machine to itself: OpenMP's threads keep a core busy a while after their work."""
-    time.sleep(0.05)
+    time.sleep(0.02)
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
@@ -320,7 +320,7 @@ def report(case: Case, arguments: argparse.Namespace) -> None:
             except Exception as error:
                 print(f"{method}, {name}: {type(error).__name__}: {str(error).splitlines()[0][:90]}")
         once = seconds(mine)
-        rounds = max(2, min(4 * arguments.rounds, int(arguments.seconds / max(once, 1e-3))))
+        rounds = max(2, min(8 * arguments.rounds, int(arguments.seconds / max(once, 1e-3))))
         own, their = compare(mine, chosen, rounds)
         ratios = [t / o for t, o in zip(their["eager"], own, strict=True)]
         goal = (GOALS[method] if len(case.x) == 1 else 1.2) if case.side else None

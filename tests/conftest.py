@@ -6,6 +6,8 @@ import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Most programs here are compiled to run once: LLVM's optimizations take half of the time, and XLA's are still made.
+jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,4 +1,4 @@
-"""What every metric is given, checked once: a problem, and attributions that fit its inputs."""
+"""What every metric is given, checked once: axes, the method that explains, and scores of many copies."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -9,12 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from captum_lite._backend import compiled
-from captum_lite._inputs import BATCH, Arrays, Layout, require_finite, unpack
+from captum_lite._inputs import BATCH, Arrays
 from captum_lite._method import AbstractMethod
 from captum_lite._problem import Problem
-from captum_lite._record import Attribution
 from namedtensor._dims import unknown
-from namedtensor._errors import describe
 
 score = compiled(lambda problem, inputs: problem.score(inputs))
 
@@ -23,43 +21,6 @@ score = compiled(lambda problem, inputs: problem.score(inputs))
 def scores(problem: Problem, inputs: Arrays) -> Any:
     """The scores of several copies of the inputs: ``[copies, batch, ...]`` to ``[copies, batch]``."""
     return jax.vmap(problem.score)(inputs)
-
-
-def fitting(values: Any, inputs: Arrays, layout: Layout, what: str = "attribution") -> Arrays:
-    """Attributions (or perturbed inputs) as arrays with the axes of the inputs.
-
-    Args:
-      values: a record, what `attribute` returns, or the like.
-      inputs: batch first.
-      layout: how they came.
-      what: the values are, in messages.
-
-    Raises:
-      ValueError: another number of them than of inputs, other shapes or dims, or NaN.
-    """
-    arrays, given = unpack(values.attributions if isinstance(values, Attribution) else values)
-    if len(arrays) != len(inputs):
-        raise ValueError(f"there are {len(arrays)} {what}s for {len(inputs)} inputs: give one for each.")
-    both = zip(arrays, given.dims, inputs, layout.dims, strict=True)
-    fitted = tuple(_fit(a, d, x, names, f"{what} {i}") for i, (a, d, x, names) in enumerate(both))
-    require_finite(fitted, f"the {what} of input")
-    return fitted
-
-
-def _fit(values: Any, dims: Any, x: Any, names: Any, what: str) -> Any:
-    ordered = values
-    if dims is not None and names is not None and set(dims) == set(names):
-        ordered = jnp.transpose(values, [dims.index(d) for d in names])
-    if (dims is None) != (names is None) or ordered.shape != x.shape:
-        raise ValueError(
-            f"{what} is {_shown(values, dims)} and its input is {_shown(x, names)}: they must have the "
-            "same shape and dims (a layer's attributions go with the values there, coarse maps are resized)."
-        )
-    return ordered
-
-
-def _shown(array: Any, dims: Any) -> str:
-    return describe(Layout(True, (dims,)).restore((array,)))
 
 
 def axes_of(over: Any, ndim: int, dims: Any, default: Any = None) -> tuple[int, ...]:

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from captum_lite._fitting import fitting
 from captum_lite._inputs import unpack
 from captum_lite._problem import endpoints, pose
 from captum_lite._record import Attribution
-from captum_lite.metrics._given import fitting, flat
+from captum_lite.metrics._given import flat
 
 
 class Completeness(NamedTuple):

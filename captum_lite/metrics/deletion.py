@@ -9,9 +9,10 @@ import numpy as np
 
 from captum_lite._backend import compiled
 from captum_lite._chunks import chunk_size, chunks
+from captum_lite._fitting import fitting
 from captum_lite._inputs import Arrays
 from captum_lite._problem import Problem, pose
-from captum_lite.metrics._given import axes_of, fitting
+from captum_lite.metrics._given import axes_of
 
 
 class Curve(NamedTuple):

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from captum_lite._chunks import chunk_size
+from captum_lite._fitting import fitting
 from captum_lite._inputs import Arrays, require_finite, require_real
 from captum_lite._problem import Problem, pose
-from captum_lite.metrics._given import each, fitting, flat, score, scores
+from captum_lite.metrics._given import each, flat, score, scores
 from captum_lite.metrics._samples import call, recorded
 from captum_lite.metrics.perturbations import Perturbation, pairs
 

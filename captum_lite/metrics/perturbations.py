@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._fitting import fitting
 from captum_lite._inputs import Arrays, unpack
-from captum_lite.metrics._given import axes_of, fitting
+from captum_lite.metrics._given import axes_of
 from captum_lite.metrics._samples import takes_key
 
 Names = tuple[Any, ...]  # of each input: its dims, or None

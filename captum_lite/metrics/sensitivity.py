@@ -7,8 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from captum_lite._fitting import fitting
 from captum_lite._inputs import Arrays, Layout, require_finite, require_real, unpack
-from captum_lite.metrics._given import explainer, fitting, flat
+from captum_lite.metrics._given import explainer, flat
 from captum_lite.metrics._samples import call, positional, recorded
 from captum_lite.metrics.perturbations import by_name
 

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.stats import rankdata
 
+from captum_lite._fitting import fitting
 from captum_lite._inputs import unpack
-from captum_lite.metrics._given import axes_of, fitting, flat
+from captum_lite.metrics._given import axes_of, flat
 
 
 def spearman(a: Any, b: Any, *, abs: bool = False) -> Any:

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from captum_lite._backend import compiled
+from captum_lite._fitting import fitting
 from captum_lite._inputs import BATCH, Arrays, is_concrete
 from captum_lite._problem import Problem, pose
-from captum_lite.metrics._given import fitting
 from captum_lite.robust._limits import beside
 from captum_lite.robust._loss import class_axis
 from namedtensor import NamedTensor, is_named

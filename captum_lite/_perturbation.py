@@ -127,7 +127,7 @@ def copies_at_once(problem: Problem, internal_batch_size: int | None, needed: in
     """
     if internal_batch_size is not None:
         return min(chunk_size(problem, internal_batch_size), needed)
-    if problem.plan is not None:  # the kernels of a CPU want their rows in its caches
+    if problem.plan and problem.plan.convolves:  # the kernels of a CPU want their rows in its caches
         return min(chunk_size(problem, None), needed)
     largest = jax.eval_shape(_measured, problem).shape[1]
     budget = _BYTES.get(jax.default_backend(), _BYTES_ELSEWHERE)

@@ -177,7 +177,7 @@ class IntegratedGradients(GradientMethod):
         total: Arrays | None = None
         seen, covered = 0, 0.0
         for some_nodes, some_weights in chunks(size, nodes[order], weights[order]):
-            part = gradient_sum_on_path(problem, some_nodes, some_weights)
+            part: Arrays = gradient_sum_on_path(problem, some_nodes, some_weights)
             total = part if total is None else tuple(t + p for t, p in zip(total, part, strict=True))
             seen, covered = min(seen + size, len(nodes)), covered + some_weights.sum()
             # Before the end, the mean over what has been covered stands for the whole path.

@@ -8,7 +8,6 @@ interrupts belong to the loop over them and are written once.
 import difflib
 import inspect
 import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,6 +21,7 @@ from captum_lite._inputs import Arrays, Layout, is_concrete, require_finite
 from captum_lite._problem import Problem, endpoints, pose
 from captum_lite._progress import Progress, reporter
 from captum_lite._record import GAP_TOLERANCE, Attribution, IncompleteWarning
+from captum_lite._warning import warn
 
 _POSED = "in the problem"
 _ROUNDINGS = 16  # roundings of an output that a gap may be made of, in a model of some layers
@@ -155,14 +155,13 @@ class AbstractMethod:
         run = self._run(posed, problem, options, show_progress, cancel)
         estimate, status = deque(run, maxlen=1).pop()  # the last; the others need not be kept
         if status == "stopped":
-            warnings.warn(
+            warn(
                 f"stopped after {estimate.done:.0%}: the attributions are a partial result.",
                 IncompleteWarning,
-                stacklevel=2,
             )
         self._require_finite_result(problem, estimate)
         if estimate.status == "budget":
-            warnings.warn(self.shortfall(estimate, options), IncompleteWarning, stacklevel=2)
+            warn(self.shortfall(estimate, options), IncompleteWarning)
         result = (estimate.layout or problem.layout).restore(estimate.attributions)
         return (
             (result, self.delta(estimate, *self.endpoints(posed, problem)))
@@ -194,17 +193,14 @@ class AbstractMethod:
         estimate, status = deque(run, maxlen=1).pop()  # the last; the others need not be kept
         record = self._record(problem, estimate, status, ends, target, options)
         if record.status == "stopped":
-            warnings.warn(
-                "stopped before its end: the record is a partial result.", IncompleteWarning, stacklevel=2
-            )
+            warn("stopped before its end: the record is a partial result.", IncompleteWarning)
         elif record.status == "budget":
-            warnings.warn(self.shortfall(estimate, options), IncompleteWarning, stacklevel=2)
+            warn(self.shortfall(estimate, options), IncompleteWarning)
         elif record.status != "converged" and not self.absorbs() and _misses(record):
-            warnings.warn(
+            warn(
                 f"the attributions miss the difference of the outputs by {float(record.gap.max()):.1%} "
                 f"of their total: {self.advice()}.",
                 IncompleteWarning,
-                stacklevel=2,
             )
         return record
 

@@ -4,7 +4,6 @@ A relu is ``max(x, 0)`` wherever it stands: `jax.nn.relu` of any framework, `jnp
 with a zero on either side. All else is differentiated as it is.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from jax.core import Tracer
 from captum_lite._backend import compiled
 from captum_lite._inputs import Arrays, is_concrete
 from captum_lite._problem import Problem
+from captum_lite._warning import warn
 from captum_lite.rules.primitives import BILINEAR
 from namedtensor.interpreter import Equation, RuleTable, bind, compat, interpret
 
@@ -52,12 +52,11 @@ def deconvolved_gradient(problem: Problem) -> Arrays:
 def _warned(method: str, gradients: Arrays, relus: Any) -> Arrays:
     """The gradients; under a trace nothing can be looked at, and nothing is said."""
     if is_concrete(relus) and not relus:
-        warnings.warn(
+        warn(
             f"{method} met no relu, max(x, 0), between what is explained and the score: this is the plain "
             "gradient, as of Saliency(f).attribute(x, abs=False). Other activations are differentiated as "
             "they are; DeepLift and LRP have rules for them.",
             UserWarning,
-            stacklevel=2,
         )
     return gradients
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import get_opaque_trace_state
 
 from captum_lite._inputs import is_concrete
 from namedtensor.interpreter.convolutions import Kernel, fast_convolutions, kernels_of
@@ -47,7 +48,7 @@ _AS_WRITTEN = Plan()
 
 def planned(problem: "Problem") -> tuple[Plan | None, tuple[Prepared, ...]]:
     """The plan for a problem and the prepared weights; None where another transformation has the word."""
-    if not _on_one_cpu((*problem.inputs, *problem.held)) or _is_staging():
+    if not _on_one_cpu((*problem.inputs, *problem.held)) or not _is_outermost():
         return None, ()
     leaves, structure = jax.tree.flatten(problem)
     plan = _plan(structure, tuple(jax.api_util.shaped_abstractify(x) for x in leaves))
@@ -77,7 +78,7 @@ def compiled(step: Callable[..., Any] | None = None, **static: Any) -> Callable[
     @functools.wraps(step)
     def call(problem: "Problem", *args: Any, **kwargs: Any) -> Any:
         # In a step of another step the outer one's options hold, and JAX takes none.
-        flags = _flags(problem.plan.convolves) if problem.plan and is_concrete(problem.inputs) else ()
+        flags = _flags(problem.plan.convolves) if problem.plan and _is_outermost() else ()
         if flags not in made:
             made[flags] = jax.jit(step, **static, compiler_options=dict(flags))
         return made[flags](problem, *args, **kwargs)
@@ -111,9 +112,13 @@ def _on_one_cpu(arrays: tuple[Any, ...]) -> bool:
     return all(len(s.device_set) == 1 and next(iter(s.device_set)).platform == "cpu" for s in placed)
 
 
-def _is_staging() -> bool:
-    """Whether what is computed now becomes part of a user's program, concrete as its operands may be."""
-    return not is_concrete(jnp.negative(0))
+with jax.ensure_compile_time_eval():  # imported where it may be
+    _OUTERMOST = get_opaque_trace_state()
+
+
+def _is_outermost() -> bool:
+    """Whether no transformation is under way: what is concrete may meet its tracers in the function."""
+    return get_opaque_trace_state() == _OUTERMOST
 
 
 @functools.lru_cache(maxsize=256)

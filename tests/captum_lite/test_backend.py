@@ -161,6 +161,23 @@ def test_in_a_users_program_the_compiler_has_her_options():
     assert jax.eval_shape(lambda: posed(lambda x: x, x).inputs[0]).shape == (2, 3)
 
 
+@pytest.mark.parametrize("convolves", [False, True])
+def test_the_function_may_hold_tracers_though_its_inputs_are_concrete(convolves):
+    params, (x, b) = draw(*PARAMS), draw(IMAGES, IMAGES, seed=1)
+
+    def total(scale):
+        if convolves:
+            fun = lambda x: model([scale * params[0], *params[1:]], x)  # noqa: E731
+        else:
+            fun = lambda x: jnp.tanh(scale * x).reshape(len(x), -1) @ jnp.ones((144, 4))  # noqa: E731
+        return sum(call(fun, x, b).sum() for call in (CALLS["IntegratedGradients"], CALLS["Occlusion"]))
+
+    step = 1e-5
+    wanted = (total(0.7 + step) - total(0.7 - step)) / (2 * step)
+    np.testing.assert_allclose(jax.grad(total)(0.7), wanted, rtol=1e-6)
+    np.testing.assert_allclose(jax.vmap(total)(jnp.array([0.7, 0.9])), [total(0.7), total(0.9)], rtol=1e-9)
+
+
 def test_a_compiler_without_the_flag_is_left_as_it_is(monkeypatch):
     monkeypatch.setattr(_backend, "_FUSIONS", "xla_cpu_no_such_flag")
     _backend._flags.cache_clear()

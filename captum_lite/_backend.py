@@ -83,6 +83,7 @@ def compiled(step: Callable[..., Any] | None = None, **static: Any) -> Callable[
             made[flags] = jax.jit(step, **static, compiler_options=dict(flags))
         return made[flags](problem, *args, **kwargs)
 
+    # programs by shape and way, counted as those of a function of jax.jit are
     vars(call)["_cache_size"] = lambda: sum(f._cache_size() for f in made.values())
     return call
 

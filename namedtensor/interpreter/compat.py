@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 from jax.extend import core
+from jax.interpreters import partial_eval
 
 # What the calls are named, over the releases supported (0.10.2 to 0.12).
 JIT = ("jit", "pjit")
@@ -72,3 +73,9 @@ def bind(eqn: Any, values: tuple[Any, ...]) -> Any:
 def trace(fun: Callable[..., Any], *args: Any) -> tuple[core.ClosedJaxpr, Any]:
     """The jaxpr of ``fun`` and the pytree of its result's shapes."""
     return jax.make_jaxpr(fun, return_shape=True)(*args)
+
+
+def without_dead_code(jaxpr: core.ClosedJaxpr) -> core.ClosedJaxpr:
+    """The equations that its results need: derivatives leave some that they do not."""
+    live, _ = partial_eval.dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.jaxpr.outvars), instantiate=True)
+    return core.ClosedJaxpr(live, jaxpr.consts)

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 _TRANSFORM = re.compile(r"\w+\(([^()]*)\)")  # vmap(jvp(encoder)) is the scope encoder
 _PACKAGE = Path(__file__).parents[1]
+_NOWHERE = "a place that JAX did not record"
 _NOT_THE_USERS = (
     str(Path(jax.__file__).parent),
     *(str(_PACKAGE / part) for part in ("interpreter", "ops", "nn", "transforms", "sharding.py", "_plan.py")),
-    str(_PACKAGE.parent / "captum_lite"),
+    *(str(_PACKAGE.parent / sibling) for sibling in ("captum_lite", "crypten_lite")),
 )
 
 
@@ -78,7 +79,14 @@ class Equation:
                 function = frame.function_name.rpartition(".")[2]
                 return f"{Path(frame.file_name).name}:{frame.line_num} ({function})"
         # JAX traces its own jitted functions once, for whoever calls them first: the caller says where
-        return "a place that JAX did not record" if self.outer is None else self.outer.source
+        return _NOWHERE if self.outer is None else self.outer.source
+
+    @property
+    def place(self) -> str:
+        """The source and the scopes, for messages."""
+        if self.path and self.source == _NOWHERE:
+            return self.path
+        return f"{self.source}, in {self.path}" if self.path else self.source
 
     def _frames(self) -> Iterator[Any]:
         traceback = self._eqn.source_info.traceback

@@ -43,8 +43,9 @@ class UnsupportedPrimitiveError(NotImplementedError):
         cls, table: "RuleTable", eqn: "Equation", why: str, advice: str
     ) -> "UnsupportedPrimitiveError":
         """The error for a primitive that the table cannot take as it stands."""
-        place = f"{eqn.source}{f', in {eqn.path}' if eqn.path else ''}"
-        return cls(f"{table.name} cannot pass the primitive {eqn.primitive!r} at {place}: {why}.\n  {advice}")
+        return cls(
+            f"{table.name} cannot pass the primitive {eqn.primitive!r} at {eqn.place}: {why}.\n  {advice}"
+        )
 
 
 class RuleTable:
@@ -56,6 +57,7 @@ class RuleTable:
         primitive is an `UnsupportedPrimitiveError`.
       lifted: the type of the values that rules act on. Equations none of whose operands has it are
         evaluated as they are, so constants cost nothing. ``None``: rules see every equation.
+      unlifted: how the equations on constants are evaluated.
       observes: rules return their operand unchanged and only look (the results may then be taken
         from the original equation, with its custom derivative).
 
@@ -71,10 +73,17 @@ class RuleTable:
     """
 
     def __init__(
-        self, name: str, default: Rule | None = None, *, lifted: type | None = None, observes: bool = False
+        self,
+        name: str,
+        default: Rule | None = None,
+        *,
+        lifted: type | None = None,
+        unlifted: Rule = bind,
+        observes: bool = False,
     ):
         """An empty table."""
         self.name, self.default, self.lifted, self.observes = name, default, lifted, observes
+        self.unlifted = unlifted
         self._rules: dict[str, Rule] = {}
 
     def register(self, *primitives: str) -> Callable[[Rule], Rule]:
@@ -88,7 +97,9 @@ class RuleTable:
 
     def extend(self, name: str, **rules: Rule) -> "RuleTable":
         """A new table with these rules added or replaced; this one does not change."""
-        new = RuleTable(name, self.default, lifted=self.lifted, observes=self.observes)
+        new = RuleTable(
+            name, self.default, lifted=self.lifted, unlifted=self.unlifted, observes=self.observes
+        )
         new._rules = {**self._rules, **rules}
         return new
 

@@ -68,7 +68,9 @@ class Walker:
         )
         rule = self.rule_for(raw)
         handler = HANDLERS.get(eqn.primitive)
-        if not self.table.lifts(values) or (rule is None and self.passes(raw)):
+        if not self.table.lifts(values):
+            rule = self.table.unlifted
+        elif rule is None and self.passes(raw):
             rule = bind
         elif rule is None and handler is not None:
             with eqn.within():

@@ -50,7 +50,10 @@ def operator(name: str, function: Callable[..., Any], *, reflected: bool = True)
 @functools.cache
 def _is_operand(kind: type) -> bool:
     """Numbers and arrays are ours to accept or refuse; another type may define the operation itself."""
-    return issubclass(kind, NamedTensor | int | float | complex | list | tuple) or hasattr(kind, "__array__")
+    if issubclass(kind, NamedTensor | int | float | complex | list | tuple):
+        return True
+    # NumPy's sign of a type that wants to be asked itself
+    return hasattr(kind, "__array__") and getattr(kind, "__array_ufunc__", kind) is not None
 
 
 def attach(name: str, function: Any) -> None:

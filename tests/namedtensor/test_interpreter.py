@@ -519,7 +519,7 @@ def test_the_line_is_the_users_where_jax_jits_its_own_functions(f):
 def test_the_place_is_known_in_a_function_that_was_interpreted():
     """The source line is the first interpreter's then; the scope remains."""
     passing = interpret(model, RuleTable("passing", default=bind))
-    assert "in encoder/head" in text_of(passing)
+    assert "at encoder/head" in text_of(passing)
 
 
 def test_near_rules_are_offered():

@@ -1,0 +1,1 @@
+"""Protocols: one a file. Each says what it opens, in how many rounds, and what the dealer deals."""

@@ -1,0 +1,1 @@
+"""How the parties of a session reach each other."""

@@ -1,0 +1,34 @@
+"""Private computation: any JAX function on secret shares.
+
+>>> import jax.numpy as jnp
+>>> import crypten_lite as ct
+>>> with ct.simulate(parties=2) as session:  # every share in this process: for experiments, not private
+...     x = session.share(jnp.array([3.0, 4.0]))
+...     ct.private(lambda x: x @ x)(x).reveal()
+Array(25., dtype=float32)
+"""
+
+from crypten_lite import operations as operations  # attaches the operators and methods of shared tensors
+from crypten_lite.aliases import cryptensor
+from crypten_lite.cost import Cost
+from crypten_lite.estimate import estimate
+from crypten_lite.fixed_point import FixedPoint
+from crypten_lite.private import private
+from crypten_lite.ring import Ring
+from crypten_lite.rules import secret_rules
+from crypten_lite.session import Session
+from crypten_lite.tensor import SharedTensor
+from crypten_lite.transport.in_process import simulate
+
+__all__ = [
+    "Cost",
+    "FixedPoint",
+    "Ring",
+    "Session",
+    "SharedTensor",
+    "cryptensor",
+    "estimate",
+    "private",
+    "secret_rules",
+    "simulate",
+]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("namedtensor", "captum_lite", "notebooks")
+PACKAGES = ("namedtensor", "captum_lite", "crypten_lite", "notebooks")
 FILES = [p for package in PACKAGES for p in sorted((ROOT / package).rglob("*.py"))]
 LONGEST = 400
 
@@ -26,7 +26,7 @@ LAYERS = [
     ("models",),
 ]
 OPTIONAL = {"matplotlib", "ipywidgets", "traitlets", "sklearn", "optax", "tqdm", "platformdirs", "scipy"}
-OPTIONAL |= {"safetensors", "treescope", "xarray"}
+OPTIONAL |= {"safetensors", "treescope", "xarray", "cryptography"}
 
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:
@@ -48,7 +48,12 @@ def name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_siblings_do_not_import_each_other(path):
-    may = {"namedtensor": set(), "captum_lite": {"namedtensor"}, "notebooks": {"namedtensor", "captum_lite"}}
+    may = {
+        "namedtensor": set(),
+        "captum_lite": {"namedtensor"},
+        "crypten_lite": {"namedtensor"},
+        "notebooks": {"namedtensor", "captum_lite", "crypten_lite"},
+    }
     package = path.relative_to(ROOT).parts[0]
     used = {i.split(".")[0] for i in imports(path)} & set(PACKAGES)
     assert used <= may[package] | {package}
@@ -95,9 +100,7 @@ def test_namedtensor_imports_downwards(path):
 
 def test_the_core_needs_jax_and_numpy_alone():
     blocked = "".join(f"sys.modules[{m!r}] = None\n" for m in sorted(OPTIONAL - {"scipy"}))
-    code = (
-        f"import sys\n{blocked}import namedtensor, captum_lite\nassert 'captum_lite.viz' not in sys.modules"
-    )
+    code = f"import sys\n{blocked}import namedtensor, captum_lite, crypten_lite\nassert 'captum_lite.viz' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
@@ -120,6 +123,7 @@ def test_dependencies_have_their_reason():
         ("matplotlib", "from captum_lite import viz", "lab"),
         ("ipywidgets", "from captum_lite import widgets", "lab"),
         ("matplotlib", "import namedtensor as nt; nt.ones('a:2').plot()", "lab"),
+        ("cryptography", "import crypten_lite as ct; ct.simulate()", "private"),
         ("safetensors", "import namedtensor as nt; nt.save('a.safetensors', {})", "interop"),
         ("xarray", "import namedtensor as nt; nt.interop.from_xarray(None)", "interop"),
     ],

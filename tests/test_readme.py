@@ -19,8 +19,8 @@ def test_examples_run(block):
     exec(compile(block, "README.md", "exec"), {})
 
 
-def test_there_are_four_short_examples():
-    assert len(BLOCKS) == 4
+def test_there_are_five_short_examples():
+    assert len(BLOCKS) == 5
     assert all(len([line for line in b.splitlines() if line and "import" not in line]) <= 8 for b in BLOCKS)
 
 

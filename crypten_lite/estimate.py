@@ -64,8 +64,8 @@ def estimate(
       kwargs: public.
 
     Returns:
-      Rounds, bytes and dealer bytes, by layer: exactly what a run counts. A tensor that was compared or truncated in
-      an earlier run is not again.
+      Rounds, bytes and dealer bytes, by layer: exactly what a run counts. A tensor that was compared or
+      truncated in an earlier run is not again.
 
     Raises:
       UnsupportedPrimitiveError: ``fun`` cannot run privately.

@@ -52,9 +52,9 @@ FINE = 24
 
 # name: (labels -> what is explained, how far off relative to the largest, binary places)
 METHODS = {
-    "jax.grad": (gradient, 1e-3, 16),
-    "saliency": (functools.partial(explained, cl.Saliency), 1e-3, 16),
-    "input x gradient": (functools.partial(explained, cl.InputXGradient), 1e-3, 16),
+    "jax.grad": (gradient, 1e-3, FINE),
+    "saliency": (functools.partial(explained, cl.Saliency), 1e-3, FINE),
+    "input x gradient": (functools.partial(explained, cl.InputXGradient), 1e-3, FINE),
     "integrated gradients": (
         functools.partial(explained, cl.IntegratedGradients, n_steps=16, internal_batch_size=16 * N),
         1e-3,

@@ -9,6 +9,7 @@ import numpy as np
 from crypten_lite.protocols.opening import opened
 from crypten_lite.protocols.selection import as_number
 from crypten_lite.protocols.truncation import truncated
+from crypten_lite.rules.shapes import repeated
 from crypten_lite.rules.table import refuse
 from crypten_lite.session import Session
 from crypten_lite.values import Number, Opening, Secret, Truth
@@ -34,11 +35,8 @@ def _spread(value: Any, shape: tuple[int, ...]) -> Any:
     if value.shape == shape:
         return value
 
-    def move(a: Any) -> Any:
-        wide = a.reshape(len(a), *(1,) * (len(shape) - value.ndim), *value.shape)
-        return np.broadcast_to(wide, (len(a), *shape))
-
-    return value.moved(move, shape) if isinstance(value, Number) else value.map(move, shape)
+    how = value.moved if isinstance(value, Number) else value.map
+    return how(lambda a: repeated(a, shape), shape)
 
 
 def opposite(eqn: Equation, x: Any) -> Any:

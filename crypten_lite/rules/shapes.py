@@ -73,6 +73,12 @@ def tile(eqn: Equation, a: Any) -> Any:
     return np.tile(a, (1, *eqn.params["reps"]))
 
 
+def repeated(a: Any, shape: tuple[int, ...]) -> Any:
+    """Up to a shape, as NumPy broadcasts: axes of one element are repeated, and others added in front."""
+    role, *sizes = a.shape
+    return np.broadcast_to(a.reshape(role, *(1,) * (len(shape) - len(sizes)), *sizes), (role, *shape))
+
+
 def same(eqn: Equation, a: Any) -> Any:
     """As it is."""
     return a

@@ -14,6 +14,7 @@ import numpy as np
 from crypten_lite.protocols.lookup import evaluated
 from crypten_lite.rules import facts, fusion
 from crypten_lite.rules.public import evaluate
+from crypten_lite.rules.shapes import repeated
 from crypten_lite.values import Number, Secret
 from namedtensor.interpreter import Equation, RuleTable, UnsupportedPrimitiveError
 
@@ -53,9 +54,7 @@ def _wide(eqn: Equation, value: Any) -> Any:
         return np.broadcast_to(value, shape) if np.ndim(value) else value
 
     def move(a: Any) -> Any:
-        return np.broadcast_to(
-            a.reshape(a.shape[0], *(1,) * (len(shape) - value.ndim), *value.shape), (a.shape[0], *shape)
-        )
+        return repeated(a, shape)
 
     key = ("wide", id(value), shape)
     if key not in value.session.memo:

@@ -18,16 +18,20 @@ from crypten_lite.ring import Ring
 from crypten_lite.rules import secret_rules
 from crypten_lite.session import Session
 from crypten_lite.tensor import SharedTensor
+from crypten_lite.transport.errors import PartyError
 from crypten_lite.transport.in_process import simulate
+from crypten_lite.transport.launching import launch
 
 __all__ = [
     "Cost",
     "FixedPoint",
+    "PartyError",
     "Ring",
     "Session",
     "SharedTensor",
     "cryptensor",
     "estimate",
+    "launch",
     "private",
     "secret_rules",
     "simulate",

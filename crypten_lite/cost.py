@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -12,10 +12,6 @@ class Part(NamedTuple):
     rounds: int = 0
     bytes_per_party: int = 0
     dealer_bytes: int = 0
-
-    def plus(self, other: "Part") -> "Part":
-        """Both parts together."""
-        return Part(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -71,13 +67,17 @@ class Meter:
 
     def __init__(self) -> None:
         """Nothing spent yet."""
-        self._total = Cost()
+        self._layers: dict[str, list[int]] = {}  # numbers that change: this runs at each step of a program
+        self._shared = 0
         self._places: list[str] = []
 
     @property
     def cost(self) -> Cost:
         """All that was spent so far."""
-        return replace(self._total, by_layer=dict(self._total.by_layer))
+        layers = {place: Part(*part) for place, part in self._layers.items()}
+        return Cost(
+            *(sum(parts) for parts in zip(Part(), *layers.values(), strict=True)), self._shared, layers
+        )
 
     @property
     def place(self) -> str:
@@ -95,17 +95,11 @@ class Meter:
 
     def spend(self, *, rounds: int = 0, sent: int = 0, dealt: int = 0) -> None:
         """Count rounds, bytes sent by one party, and bytes dealt."""
-        place = self.place
-        total, part = self._total, Part(rounds, sent, dealt)
-        layers = total.by_layer
-        layers[place] = layers.get(place, Part()).plus(part)
-        self._total = replace(
-            total,
-            rounds=total.rounds + rounds,
-            bytes_per_party=total.bytes_per_party + sent,
-            dealer_bytes=total.dealer_bytes + dealt,
-        )
+        part = self._layers.setdefault(self.place, [0, 0, 0])
+        part[0] += rounds
+        part[1] += sent
+        part[2] += dealt
 
     def share(self, sent: int) -> None:
         """Count bytes that the owner of an input sends."""
-        self._total = replace(self._total, sharing_bytes=self._total.sharing_bytes + sent)
+        self._shared += sent

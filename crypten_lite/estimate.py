@@ -19,13 +19,16 @@ class Survey(Session):
     All of its arrays have an empty first axis, so the program runs through without computing anything.
     """
 
-    def __init__(self, parties: int = 2, point: FixedPoint | None = None):
+    def __init__(self, parties: int | Sequence[str] = 2, point: FixedPoint | None = None):
         """A session that counts."""
         super().__init__(parties, point or FixedPoint())
         self.held = self.seeing = self.dealing = 0
         self.leads = np.zeros(0, self.ring.dtype)
 
-    def enter(self, elements: Any, owner: int) -> tuple[Any, Any, Any]:
+    def knows(self, owner: int) -> bool:
+        return False
+
+    def _enter(self, elements: Any, owner: int) -> tuple[Any, Any, Any]:
         return (self._nothing(elements.shape, self.ring.dtype),) * 3
 
     def _exchange(self, arrays: Sequence[Any], xor: bool) -> list[Any]:
@@ -90,8 +93,6 @@ def estimate(
 def _placed(session: Session, tree: Any) -> Any:
     """A tree whose arrays are shared, in shape alone."""
     tree = jax.tree.map(lambda x: x.carrier if isinstance(x, SharedTensor) else x, tree)
-    zeros = jax.tree.map(
-        lambda x: np.broadcast_to(np.zeros((), np.dtype(x.dtype)), x.shape) if hasattr(x, "dtype") else x,
-        tree,
+    return session.share(
+        jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if hasattr(x, "dtype") else x, tree)
     )
-    return session.share(zeros)

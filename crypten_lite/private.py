@@ -55,10 +55,13 @@ def private(fun: Callable[..., Any]) -> Callable[..., Any]:
         try:
             with needing_no_numbers():
                 program = Program.traced(fun, given, named, Secret).changed(compat.without_dead_code)
+            session.journal.function(getattr(fun, "__name__", type(fun).__name__), program)
             result = program.walk(secret_rules, wrap=_public)
             for leaf in jax.tree.leaves(result, is_leaf=lambda x: isinstance(x, Secret)):
                 if isinstance(leaf, Number):
                     leaf.settle()  # errors and costs belong to this call
+                if isinstance(leaf, Secret):
+                    session.journal.made(leaf)
         finally:
             session.memo = {}
         return jax.tree.map(_shared, result, is_leaf=SharedTensor.is_carrier)

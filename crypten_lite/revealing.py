@@ -1,6 +1,6 @@
 """How numbers leave a session: to all parties, or to one."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,26 @@ from crypten_lite.sharing import is_whole
 from crypten_lite.values import Number, Secret, Truth
 
 
-def left(secret: Secret, to: int | None = None) -> Any:
+class Unrevealed(jax.ShapeDtypeStruct):
+    """The place of numbers that were revealed to another party: their shape and dtype, and nothing else."""
+
+    __array_ufunc__ = None
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(
+            f"{self!r} was revealed to another party: there are no numbers of it here. What is computed with "
+            "them is computed by the party that has them, after the program."
+        )
+
+    __array__ = __bool__ = __int__ = __float__ = __index__ = __complex__ = __iter__ = __getitem__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __abs__ = __matmul__ = __rmatmul__ = _refuse
+
+    def __repr__(self) -> str:
+        return f"Unrevealed({np.dtype(self.dtype)}{list(self.shape)})"
+
+
+def left(secret: Secret, to: int | str | None = None) -> Any:
     """The array that a secret stands for.
 
     Args:
@@ -19,7 +38,7 @@ def left(secret: Secret, to: int | None = None) -> Any:
       to: the party that learns it; all of them by default.
 
     Returns:
-      A JAX array of the secret's dtype, or a `jax.ShapeDtypeStruct` in a process that does not learn it.
+      A JAX array of the secret's dtype, or `Unrevealed` in a process that does not learn it.
 
     Raises:
       ValueError: no such party, or the session is over.
@@ -27,13 +46,11 @@ def left(secret: Secret, to: int | None = None) -> Any:
     """
     session = secret.session
     session.require_open()
-    if to is not None and (isinstance(to, bool) or to not in range(session.parties)):
-        raise ValueError(
-            f"to={to!r}: the parties are 0 to {session.parties - 1}; None reveals to all of them."
-        )
-    found = revealed_bits(secret, to) if isinstance(secret, Truth) else revealed(_number(secret), to)
+    place = None if to is None else session.place(to, "to")
+    session.journal.revealed(secret, place)
+    found = revealed_bits(secret, place) if isinstance(secret, Truth) else revealed(_number(secret), place)
     if not len(found):
-        return jax.ShapeDtypeStruct(secret.shape, secret.dtype)
+        return Unrevealed(secret.shape, secret.dtype)
     # jnp.asarray would compile a program for each shape
     return jax.device_put(
         found[0].astype(bool) if isinstance(secret, Truth) else _decoded(_number(secret), found[0])
@@ -54,15 +71,16 @@ def _decoded(number: Number, elements: Any) -> Any:
         integers = (integers + np.int64(1 << (places - 1))) >> np.int64(places)  # to the nearest
     if dtype == np.bool_:
         return integers != 0
-    _require_held(integers, dtype)
+    _require_held(integers, dtype, number.session.shows_numbers)
     return integers.astype(dtype)
 
 
-def _require_held(integers: Any, dtype: Any) -> None:
+def _require_held(integers: Any, dtype: Any, shown: bool) -> None:
     held = jnp.iinfo(dtype)
     beyond = (integers < int(held.min)) | (integers > min(int(held.max), 2**63 - 1))
     if beyond.any():
+        found = f"is {integers[beyond].flat[0]}, which {dtype} cannot hold" if shown else f"is beyond {dtype}"
         raise OverflowError(
-            f"a revealed number is {integers[beyond].flat[0]}, which {dtype} cannot hold: in shares whole "
-            "numbers do not wrap around. Compute with floats: x.astype('float32')."
+            f"a revealed number {found}: in shares whole numbers do not wrap around. Compute with floats: "
+            "x.astype('float32')."
         )

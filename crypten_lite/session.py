@@ -20,6 +20,7 @@ from jax.tree_util import keystr
 from crypten_lite import scope
 from crypten_lite.cost import Cost, Meter
 from crypten_lite.fixed_point import FixedPoint
+from crypten_lite.journal import Journal
 from crypten_lite.kernels import Kernels
 from crypten_lite.ring import Ring
 from namedtensor._tensor import is_named
@@ -55,10 +56,14 @@ class Session(abc.ABC):
     """One computation between parties: the numbers that it speaks, and the three ways to get at shares.
 
     Args:
-      parties: two or more.
+      parties: two or more: how many, or their names.
       point: the fixed-point numbers.
 
     Attributes:
+      name: of the role that this process plays; None where it plays all of them.
+      names: of the parties, in order; a party is given by its name or by its place.
+      inputs: of each party, by name: its trees of numbers, or of their shapes where it is not here.
+      is_rehearsal: whether this is the run before the first round, which finds what a program will do.
       held: shares in this process.
       seeing: 1 where openings are seen, 0 in the dealer.
       dealing: 1 where masks are known in plain (dealer, simulation), 0 in a party.
@@ -69,13 +74,16 @@ class Session(abc.ABC):
     seeing: int
     dealing: int
     leads: Any
+    name: str | None = None
+    is_rehearsal = False
+    shows_numbers = True  # in messages
 
-    def __init__(self, parties: int, point: FixedPoint):
+    def __init__(self, parties: int | Sequence[str], point: FixedPoint):
         """A session that has computed nothing yet."""
-        if parties < 2:
-            raise ValueError(f"parties={parties}: a secret is shared between two or more.")
-        self.parties, self.point = parties, point
-        self.meter, self.run = Meter(), Kernels()
+        self.names = party_names(parties)
+        self.parties, self.point = len(self.names), point
+        self.inputs: list[dict[str, Any]] = [{} for _ in self.names]
+        self.meter, self.run, self.journal = Meter(), Kernels(), Journal()
         self.is_open = True
         self.memo: dict[Any, Any] = {}  # results of the private function that runs
 
@@ -89,12 +97,13 @@ class Session(abc.ABC):
         """What has run so far; revealing counts, sharing is apart."""
         return self.meter.cost
 
-    def share(self, tree: Any, *, owner: int = 0) -> Any:
+    def share(self, tree: Any, *, owner: int | str = 0) -> Any:
         """Share each array of a tree between the parties.
 
         Args:
           tree: arrays, numbers and named tensors, which keep their names. Integers stay whole and booleans
             truths; others are rounded to the session's binary places. A list of numbers is a tree of them.
+            Between real parties only the owner's numbers count: others may give `jax.ShapeDtypeStruct`.
           owner: the party whose they are.
 
         Returns:
@@ -107,14 +116,52 @@ class Session(abc.ABC):
         from crypten_lite import SharedTensor  # protocols make it, and they are made of sessions
 
         self.require_open()
-        if isinstance(owner, bool) or owner not in range(self.parties):
-            raise ValueError(f"owner={owner!r}: the parties are 0 to {self.parties - 1}.")
+        place = self.place(owner, "owner")
 
         def shared(path: Any, x: Any) -> SharedTensor:
             what = f"the value at {keystr(path)}" if path else "the value"
-            return SharedTensor.shared(self, x, owner, what)
+            return SharedTensor.shared(self, x, place, what)
 
         return jax.tree_util.tree_map_with_path(shared, tree, is_leaf=is_named)
+
+    def input(self, name: str, *, owner: int | str) -> Any:
+        """Share an input that a party brought along.
+
+        Args:
+          name: of the input.
+          owner: the party that brought it.
+
+        Returns:
+          The `SharedTensor`, or a tree of them, as `share`.
+
+        Raises:
+          ValueError: no such party, or it brought no such input; as `share`.
+        """
+        place = self.place(owner, "owner")
+        brought = self.inputs[place]
+        if name not in brought:
+            there = ", ".join(sorted(brought)) or "none"
+            raise ValueError(f"{self.names[place]} brought no input {name!r}: it brought {there}.")
+        self.journal.step("input", name, place)
+        return self.share(brought[name], owner=place)
+
+    def place(self, party: int | str, what: str) -> int:
+        """The place of a party among the parties, of its name or of itself.
+
+        Raises:
+          ValueError: no such party.
+        """
+        if isinstance(party, str) and party in self.names:
+            return self.names.index(party)
+        if isinstance(party, bool) or party not in range(self.parties):
+            named = "" if self.names == party_names(self.parties) else f": {', '.join(self.names)}"
+            everybody = "; None reveals to all of them" if what == "to" else ""
+            raise ValueError(f"{what}={party!r}: the parties are 0 to {self.parties - 1}{named}{everybody}.")
+        return int(party)
+
+    def knows(self, owner: int) -> bool:
+        """Whether the numbers of an owner are in this process."""
+        return True
 
     def __enter__(self) -> Self:
         self.require_open()
@@ -148,13 +195,16 @@ class Session(abc.ABC):
           xor: shares by exclusive or, instead of a sum.
           to: the one party that learns it; the others send it their shares and see ``[0, *shape]``.
         """
+        self.journal.step("open", *(_facts(a.shape[1:], a.dtype) for a in arrays), xor, to)
         sent = sum(math.prod(a.shape[1:]) * a.dtype.itemsize for a in arrays)
         self.meter.spend(rounds=1, sent=sent * (self.parties - 1 if to is None else 1))
         return self._exchange(arrays, xor) if to is None else self._gather(arrays, xor, to)
 
     def mask(self, shape: Sequence[int], dtype: Any = None, *, xor: bool = False) -> Mask:
         """Fresh masks of the ring, or words of a dtype; from generators, so they cost nothing."""
-        return self._mask(tuple(shape), self.ring.dtype if dtype is None else np.dtype(dtype), xor)
+        wide = self.ring.dtype if dtype is None else np.dtype(dtype)
+        self.journal.step("mask", _facts(tuple(shape), wide), xor)
+        return self._mask(tuple(shape), wide, xor)
 
     def deal(self, compute: Callable[[], Sequence[Any]], *specs: Spec, xor: bool = False) -> list[Any]:
         """Shares of what the dealer computes: all but one party draw theirs, one is sent the rest.
@@ -164,6 +214,7 @@ class Session(abc.ABC):
           specs: of these arrays.
           xor: shares by exclusive or, instead of a sum.
         """
+        self.journal.step("deal", *(_facts(s.shape, s.dtype) for s in specs), xor)
         self.meter.spend(dealt=sum(s.size for s in specs))
         return self._deal(compute, specs, xor)
 
@@ -171,13 +222,18 @@ class Session(abc.ABC):
         """An array modulo the ring, where its dtype is wider."""
         return array if array.dtype != self.ring.dtype else self.ring.wrap(array)
 
-    @abc.abstractmethod
     def enter(self, elements: Any, owner: int) -> tuple[Any, Any, Any]:
         """An owner's input: ``[seeing], [held], [dealing]`` of what is opened, and of its mask.
 
         The owner sends its input plus a mask that it draws: the sharing is the opening. Its share of the mask
-        is the mask, the others' are zero.
+        is the mask, the others' are zero. Where the input is not `known <knows>`, only its shape counts.
         """
+        self.journal.step("share", _facts(elements.shape, self.ring.dtype), owner)
+        self.meter.share(elements.size * self.ring.dtype.itemsize * (self.parties - 1))
+        return self._enter(elements, owner)
+
+    @abc.abstractmethod
+    def _enter(self, elements: Any, owner: int) -> tuple[Any, Any, Any]: ...
 
     @abc.abstractmethod
     def _exchange(self, arrays: Sequence[Any], xor: bool) -> list[Any]: ...
@@ -190,3 +246,17 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def _deal(self, compute: Callable[[], Sequence[Any]], specs: Sequence[Spec], xor: bool) -> list[Any]: ...
+
+
+def party_names(parties: int | Sequence[str]) -> tuple[str, ...]:
+    """The names of parties; of a number of them, names that tell their places."""
+    names = tuple(map(str, range(parties))) if isinstance(parties, int) else tuple(parties)
+    if len(names) < 2:
+        raise ValueError(f"parties={parties!r}: a secret is shared between two or more.")
+    if len(set(names)) < len(names) or not all(isinstance(n, str) and n for n in names):
+        raise ValueError(f"parties={parties!r}: each party has a name of its own.")
+    return names
+
+
+def _facts(shape: tuple[int, ...], dtype: Any) -> tuple[str, tuple[int, ...]]:
+    return np.dtype(dtype).str, shape

@@ -27,16 +27,48 @@ def entered(session: Session, values: Any, owner: int, what: str = "the value") 
       TypeError: no real numbers.
       ValueError: NaN, infinity, or a number beyond the range.
     """
+    elements, dtype = _known(session, values, what) if session.knows(owner) else _shape(values, what)
+    opening = Opening(*session.enter(elements, owner))
+    scale = 0 if is_whole(dtype) else session.point.fraction
+    number = Number(session, elements.shape, dtype, scale, opening=opening)
+    secret = _truth(number) if dtype == np.bool_ else number
+    session.journal.made(secret)
+    return secret
+
+
+def _known(session: Session, values: Any, what: str) -> tuple[Any, np.dtype]:
+    try:
+        return _elements(session, values, what)
+    except ValueError:
+        if session.shows_numbers:
+            raise
+        raise ValueError(
+            f"{what} has numbers that cannot be shared: NaN, infinity, or {session.point.limit:g} and beyond. "
+            "They are secret, so this message does not show them."
+        ) from None
+
+
+def _elements(session: Session, values: Any, what: str) -> tuple[Any, np.dtype]:
+    """Ring elements of numbers, and the dtype that they have in JAX."""
+    if isinstance(values, jax.ShapeDtypeStruct):
+        raise TypeError(f"{what} is a shape without numbers: its owner gives the numbers.")
     array, dtype = _array(values, what)
     elements = session.point.encode(array, what)  # which refuses what has no place in the ring
-    whole = is_whole(dtype)
-    if whole:
+    if is_whole(dtype):
         _require_held(array, dtype, what)
         elements = session.ring.of(array.astype(np.int64))
-    session.meter.share(elements.nbytes * (session.parties - 1))
-    opening, scale = Opening(*session.enter(elements, owner)), 0 if whole else session.point.fraction
-    number = Number(session, array.shape, dtype, scale, opening=opening)
-    return _truth(number) if dtype == np.bool_ else number
+    return elements, dtype
+
+
+def _shape(values: Any, what: str) -> tuple[Any, np.dtype]:
+    """The same of numbers that are elsewhere: only shape and dtype count."""
+    if not isinstance(values, jax.ShapeDtypeStruct):
+        array, dtype = _array(values, what)
+        return np.broadcast_to(np.uint8(0), array.shape), dtype
+    if not (is_whole(values.dtype) or jnp.issubdtype(values.dtype, jnp.floating)):
+        raise TypeError(f"{what} is of {values.dtype}: only real numbers can be shared.")
+    dtype = np.dtype(jax.dtypes.canonicalize_dtype(values.dtype))
+    return np.broadcast_to(np.uint8(0), values.shape), dtype
 
 
 def is_whole(dtype: Any) -> bool:

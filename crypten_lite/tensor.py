@@ -147,15 +147,16 @@ class SharedTensor(metaclass=_Leaf):
         """The tensor of a carrier."""
         return cls(x.array, x.dims) if isinstance(x, NamedTensor) else cls(x)
 
-    def reveal(self, to: int | None = None) -> Any:
+    def reveal(self, to: int | str | None = None) -> Any:
         """The numbers, for all parties or for one. One round.
 
         Args:
-          to: the party that learns them; the others send it their shares. None: all parties learn them.
+          to: the party that learns them, by place or by name; the others send it their shares. None: all
+            parties learn them.
 
         Returns:
           An array, or a named tensor, of the tensor's dtype; in the process of a party that does not learn
-          them a `jax.ShapeDtypeStruct` in its place. A simulation always returns the array.
+          them an `Unrevealed` in its place, which has a shape. A simulation always returns the array.
 
         Raises:
           ValueError: no such party, or the session is over.

@@ -169,7 +169,8 @@ HEAD = """# Private functions
 What functions of secret numbers cost, and how far off they are, with two parties and 16 binary places. The arguments are
 shared inputs, which are open under a mask already: others cost a round and 8 bytes an element more. Revealing is not
 counted. A derivative is that times a secret cotangent, as `jax.grad` needs it. Errors are absolute unless it is said.
-The page is written by `python docs/private_functions.py` with JAX {version}; costs are those of `ct.estimate`.
+The page is written by `python docs/private_functions.py` with JAX {version}; costs are those of `ct.estimate`. Each protocol's
+own are in [protocols.md](protocols.md).
 
 """
 

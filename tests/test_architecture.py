@@ -26,7 +26,7 @@ LAYERS = [
     ("models",),
 ]
 OPTIONAL = {"matplotlib", "ipywidgets", "traitlets", "sklearn", "optax", "tqdm", "platformdirs", "scipy"}
-OPTIONAL |= {"safetensors", "treescope", "xarray", "cryptography"}
+OPTIONAL |= {"safetensors", "treescope", "xarray", "cryptography", "cloudpickle"}
 
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:
@@ -124,6 +124,8 @@ def test_dependencies_have_their_reason():
         ("ipywidgets", "from captum_lite import widgets", "lab"),
         ("matplotlib", "import namedtensor as nt; nt.ones('a:2').plot()", "lab"),
         ("cryptography", "import crypten_lite as ct; ct.simulate()", "private"),
+        ("cryptography", "from crypten_lite.transport.identity import create; create('a', '.')", "private"),
+        ("cloudpickle", "import crypten_lite as ct; ct.launch(lambda session: None)", "private"),
         ("safetensors", "import namedtensor as nt; nt.save('a.safetensors', {})", "interop"),
         ("xarray", "import namedtensor as nt; nt.interop.from_xarray(None)", "interop"),
     ],

@@ -31,6 +31,7 @@ def rule(*primitives: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
         @functools.wraps(function)
         def counted(eqn: Equation, *values: Any) -> Any:
             secret = next(v for v in values if isinstance(v, Secret))
+            secret.session.journal.public(v for v in values if not isinstance(v, Secret))
             with secret.session.meter.at(place_of(eqn)):
                 return remembered(secret, function, eqn, tuple(_wide(eqn, v) for v in values))
 

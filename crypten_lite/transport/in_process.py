@@ -1,6 +1,6 @@
 """All parties and the dealer in this process: to experiment, not to hide."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,14 @@ class Simulation(Session):
     nothing: whoever holds this process holds every share.
     """
 
-    def __init__(self, parties: int = 2, point: FixedPoint | None = None):
+    def __init__(self, parties: int | Sequence[str] = 2, point: FixedPoint | None = None):
         """Parties with generators of their own, keyed by the operating system."""
         super().__init__(parties, point or FixedPoint())
-        self.held, self.seeing, self.dealing = parties, 1, 1
-        self.leads = np.array([1] + [0] * (parties - 1), self.ring.dtype)
-        self._generators = [Generator.fresh() for _ in range(parties)]
+        self.held, self.seeing, self.dealing = self.parties, 1, 1
+        self.leads = np.array([1] + [0] * (self.parties - 1), self.ring.dtype)
+        self._generators = [Generator.fresh() for _ in self.names]
 
-    def enter(self, elements: Any, owner: int) -> tuple[Any, Any, Any]:
+    def _enter(self, elements: Any, owner: int) -> tuple[Any, Any, Any]:
         mask = self._draw(owner, elements.shape, self.ring.dtype, xor=False)
         shares = np.zeros((self.parties, *elements.shape), self.ring.dtype)
         shares[owner] = mask
@@ -67,16 +67,23 @@ class Simulation(Session):
         return self.wrap(np.add.reduce(shares, axis=0, keepdims=True, dtype=shares.dtype))
 
 
-def simulate(parties: int = 2, *, fraction: int = 16) -> Simulation:
+def simulate(
+    parties: int | Sequence[str] = 2,
+    *,
+    fraction: int = 16,
+    inputs: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Simulation:
     """A session with all parties and the dealer in this process: for experiments. It is NOT private.
 
     Args:
-      parties: two or more.
+      parties: two or more: how many, or their names.
       fraction: binary places of the numbers. Results are off by some ``2 ** -fraction``; numbers stay below
         ``2 ** (62 - 2 * fraction)``, about 1e9 for 16.
+      inputs: what each party brings along, by its name, for `Session.input`: so that a program written for
+        real parties (`launch`) runs here too.
 
     Raises:
-      ValueError: one party, or so many places that no number is left.
+      ValueError: one party, an input of nobody's, or so many places that no number is left.
 
     Example:
       >>> import jax.numpy as jnp
@@ -86,4 +93,7 @@ def simulate(parties: int = 2, *, fraction: int = 16) -> Simulation:
       ...     print((x * x).reveal())
       [0.25   1.5625]
     """
-    return Simulation(parties, FixedPoint(fraction))
+    session = Simulation(parties, FixedPoint(fraction))
+    for name, brought in (inputs or {}).items():
+        session.inputs[session.place(name, "inputs of")] = dict(brought)
+    return session

@@ -102,9 +102,9 @@ class OpenInput(Sound):
 
     unmasked = False
 
-    def enter(self, elements, owner):
+    def _enter(self, elements, owner):
         self.unmasked = True
-        entered = super().enter(elements, owner)
+        entered = super()._enter(elements, owner)
         self.unmasked = False
         return entered
 

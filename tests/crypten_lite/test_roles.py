@@ -22,8 +22,8 @@ class Recorded(Simulation):
         super().__init__(parties)
         self.calls = []
 
-    def enter(self, elements, owner):
-        self.calls.append(found := super().enter(elements, owner))
+    def _enter(self, elements, owner):
+        self.calls.append(found := super()._enter(elements, owner))
         return found
 
     def _exchange(self, arrays, xor):
@@ -51,7 +51,7 @@ class Role(Session):
         self.leads = record.leads[self.mine]
         self.left = list(record.calls)
 
-    def enter(self, elements, owner):
+    def _enter(self, elements, owner):
         public, shares, plain = self.left.pop(0)
         assert elements.shape == public.shape[1:]
         if self.held and owner == self.mine.start:

@@ -50,8 +50,8 @@ class Watched(Simulation):
         bits = 8 * words.dtype.itemsize if xor or words.dtype != self.ring.dtype else self.ring.bits
         self.entries.append(Entry(kind, party, words, bits, to))
 
-    def enter(self, elements: Any, owner: int) -> Any:
-        public, shares, plain = super().enter(elements, owner)
+    def _enter(self, elements: Any, owner: int) -> Any:
+        public, shares, plain = super()._enter(elements, owner)
         self.note("entered", owner, public[0], xor=False)
         return public, shares, plain
 

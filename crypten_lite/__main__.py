@@ -26,8 +26,8 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_argument("--party", required=True, metavar="NAME", help="whose keys: alice, bob, dealer")
     keys.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder (default: this one)")
     keys.add_argument("--days", type=int, default=365, help="until they expire (default: 365)")
-    mark = commands.add_parser("fingerprint", help="print the fingerprint of a certificate")
-    mark.add_argument("file", type=Path, help="alice.crt")
+    mark = commands.add_parser("fingerprint", help="print the fingerprints of certificates")
+    mark.add_argument("files", type=Path, nargs="+", metavar="FILE", help="alice.crt")
     for role, does in (("party", "run a program as one of the parties"), ("dealer", "run it as the dealer")):
         _add_config(commands.add_parser(role, help=does), role)
     prepare = commands.add_parser("prepare", help="deal ahead of time: files that stand in for the dealer")

@@ -1,5 +1,6 @@
 """How numbers leave a session: to all parties, or to one."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import jax
@@ -30,36 +31,37 @@ class Unrevealed(jax.ShapeDtypeStruct):
         return f"Unrevealed({np.dtype(self.dtype)}{list(self.shape)})"
 
 
-def left(secret: Secret, to: int | str | None = None) -> Any:
-    """The array that a secret stands for.
+def left(secrets: Sequence[Secret], to: int | str | None = None) -> list[Any]:
+    """The arrays that secrets of one session stand for; all numbers in one round, and all truths in one.
 
     Args:
-      secret: a number or a truth.
-      to: the party that learns it; all of them by default.
+      secrets: numbers and truths.
+      to: the party that learns them; all of them by default.
 
     Returns:
-      A JAX array of the secret's dtype, or `Unrevealed` in a process that does not learn it.
+      A JAX array of each secret's dtype, or `Unrevealed` in a process that does not learn it.
 
     Raises:
       ValueError: no such party, or the session is over.
       OverflowError: a whole number that its dtype cannot hold.
     """
-    session = secret.session
+    session = secrets[0].session
     session.require_open()
     place = None if to is None else session.place(to, "to")
-    session.journal.revealed(secret, place)
-    found = revealed_bits(secret, place) if isinstance(secret, Truth) else revealed(_number(secret), place)
-    if not len(found):
+    for secret in secrets:
+        session.journal.revealed(secret, place)
+    numbers = [s for s in secrets if isinstance(s, Number)]
+    truths = [s for s in secrets if isinstance(s, Truth)]
+    found = [*revealed(numbers, place), *revealed_bits(truths, place)]
+    parts = {id(s): p for s, p in zip([*numbers, *truths], found, strict=True)}
+    return [_array(s, parts[id(s)]) for s in secrets]
+
+
+def _array(secret: Secret, part: Any) -> Any:
+    if not len(part):
         return Unrevealed(secret.shape, secret.dtype)
     # jnp.asarray would compile a program for each shape
-    return jax.device_put(
-        found[0].astype(bool) if isinstance(secret, Truth) else _decoded(_number(secret), found[0])
-    )
-
-
-def _number(secret: Secret) -> Number:
-    assert isinstance(secret, Number)
-    return secret
+    return jax.device_put(_decoded(secret, part[0]) if isinstance(secret, Number) else part[0].astype(bool))
 
 
 def _decoded(number: Number, elements: Any) -> Any:

@@ -145,6 +145,36 @@ class Session(abc.ABC):
         self.journal.step("input", name, place)
         return self.share(brought[name], owner=place)
 
+    def reveal(self, tree: Any, *, to: int | str | None = None) -> Any:
+        """Reveal each shared tensor of a tree, as `SharedTensor.reveal` does, all of them in one round.
+
+        Truths among numbers take a second round. What is not shared stays as it is.
+
+        Args:
+          tree: of shared tensors of this session.
+          to: the party that learns the numbers; None: all parties.
+
+        Raises:
+          ValueError: no such party, the session is over, or a tensor of another one.
+          OverflowError: a whole number that its dtype cannot hold.
+
+        Example:
+          >>> import crypten_lite as ct
+          >>> with ct.simulate(parties=2) as session:
+          ...     x = session.share([1.0, 2.0])
+          ...     total = session.reveal({"sum": x[0] + x[1], "product": x[0] * x[1]})
+          >>> float(total["sum"]), float(total["product"]), session.cost.by_layer["revealing"].rounds
+          (3.0, 2.0, 1)
+        """
+        from crypten_lite import SharedTensor
+
+        leaves, structure = jax.tree.flatten(tree, is_leaf=lambda x: isinstance(x, SharedTensor))
+        shared = [x for x in leaves if isinstance(x, SharedTensor)]
+        if any(x.session is not self for x in shared):
+            raise ValueError("a tensor belongs to another session: reveal it there.")
+        found = iter(SharedTensor.reveal_all(shared, to))
+        return structure.unflatten([next(found) if isinstance(x, SharedTensor) else x for x in leaves])
+
     def place(self, party: int | str, what: str) -> int:
         """The place of a party among the parties, of its name or of itself.
 

@@ -43,7 +43,7 @@ def _known(session: Session, values: Any, what: str) -> tuple[Any, np.dtype]:
         if session.shows_numbers:
             raise
         raise ValueError(
-            f"{what} has numbers that cannot be shared: NaN, infinity, or {session.point.limit:g} and beyond. "
+            f"{what} has numbers that cannot be shared: NaN, infinity, or {session.point.limit:g} and more. "
             "They are secret, so this message does not show them."
         ) from None
 

@@ -4,7 +4,7 @@ The class holds no operation: those are tables in `crypten_lite.operations`, whi
 here is what a shared tensor is: its parts, how it is revealed, what it refuses, and how it shows itself.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from crypten_lite.revealing import left
@@ -169,8 +169,20 @@ class SharedTensor(metaclass=_Leaf):
           7
         """
         with self.session.meter.at("revealing"):
-            array = left(self._secret, to)
+            (array,) = left([self._secret], to)
+        return self._like(array)
+
+    def _like(self, array: Any) -> Any:
         return array if self._dims is None else NamedTensor(array, self._dims)
+
+    @staticmethod
+    def reveal_all(tensors: "Sequence[SharedTensor]", to: int | str | None = None) -> list[Any]:
+        """What `reveal` gives of each, all of them together."""
+        if not tensors:
+            return []
+        with tensors[0].session.meter.at("revealing"):
+            arrays = left([t._secret for t in tensors], to)
+        return [t._like(a) for t, a in zip(tensors, arrays, strict=True)]
 
     def __iter__(self) -> Iterator["SharedTensor"]:
         if self._dims is not None:

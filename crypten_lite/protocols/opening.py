@@ -38,28 +38,40 @@ def open_all(numbers: Sequence[Number]) -> None:
         number.opening = Opening(session.wrap(public), mask.shares, mask.plain)
 
 
-def revealed(number: Number, to: int | None = None) -> Any:
-    """The ring elements of a number, for everybody or for one party: ``[seeing, *shape]``.
+def revealed(numbers: Sequence[Number], to: int | None = None) -> list[Any]:
+    """The ring elements of numbers, for everybody or for one party: ``[seeing, *shape]`` each, in one round.
 
     Shares that were computed locally may tell more than their sum: where more than two parties add up, fresh
     shares of zero from the dealer are added first.
     """
-    session, shares = number.session, number.shares
+    if not numbers:
+        return []
+    session = numbers[0].session
+    shares = [n.shares for n in numbers]
     if session.parties > 2:
-        shares = session.wrap(shares + _zero(session, number.shape))
-    return session.open([shares], to=to)[0]
+        shares = [session.wrap(s + _zero(session, n.shape)) for s, n in zip(shares, numbers, strict=True)]
+    return session.open(shares, to=to)
 
 
-def revealed_bits(truth: Truth, to: int | None = None) -> Any:
-    """The bits of a truth, for everybody or for one party: ``[seeing, *shape]``.
+def revealed_bits(truths: Sequence[Truth], to: int | None = None) -> list[Any]:
+    """The bits of truths, for everybody or for one party: ``[seeing, *shape]`` each, in one round.
 
     The dealer shares its part of each; one bit an element.
     """
-    session, size = truth.session, truth.size
-    packed = Spec((-(-size // 8),), np.uint8)
-    (shares,) = session.deal(lambda: [np.packbits(flat(truth.plain), axis=1)], packed, xor=True)
-    (parts,) = session.open([shares], xor=True, to=to)
-    bits = np.unpackbits(parts, axis=1, count=size)
+    if not truths:
+        return []
+    shares = [_dealt_part(t) for t in truths]
+    parts = truths[0].session.open(shares, xor=True, to=to)
+    return [_bits(t, p) for t, p in zip(truths, parts, strict=True)]
+
+
+def _dealt_part(truth: Truth) -> Any:
+    packed = Spec((-(-truth.size // 8),), np.uint8)
+    return truth.session.deal(lambda: [np.packbits(flat(truth.plain), axis=1)], packed, xor=True)[0]
+
+
+def _bits(truth: Truth, part: Any) -> Any:
+    bits = np.unpackbits(part, axis=1, count=truth.size)
     return bits.reshape(len(bits), *truth.shape) ^ truth.public
 
 

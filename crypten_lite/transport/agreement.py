@@ -199,6 +199,10 @@ def _difference(peer: str, mine: dict[str, Any], theirs: dict[str, Any]) -> str:
                 return f"Its private function {i} is {_said(b)}, here it is {_said(a)}"
         if len(ours) != len(other):
             return f"It has {len(other)} private functions, here there are {len(ours)}"
+    told = theirs.get("told")
+    for a, b in zip(mine["told"], told if isinstance(told, list) else (), strict=False):
+        if a != b:
+            return f"There {_short(b)}, here {a}"
     for name in ("steps", "rounds", "bytes"):
         if mine[name] != theirs.get(name):
             return f"It has {_short(theirs.get(name))} {name}, here there are {mine[name]}"

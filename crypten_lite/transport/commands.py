@@ -3,11 +3,15 @@
 import argparse
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from crypten_lite.transport import config as configs
 from crypten_lite.transport.config import Config, Member
 from crypten_lite.transport.errors import ConfigError
 from crypten_lite.transport.reporting import Terminal
+
+if TYPE_CHECKING:
+    from crypten_lite.transport.results import Results
 
 
 def keys(given: argparse.Namespace, terminal: Terminal) -> None:
@@ -16,23 +20,23 @@ def keys(given: argparse.Namespace, terminal: Terminal) -> None:
 
     identity = create(given.party, given.out, days=given.days)
     name, certificate = given.party, identity.certificate
-    print(
-        f"{identity.key_file}\n  the private keys: keep the file to yourself. It never leaves this machine."
-    )
-    print(f"{identity.certificate_file}\n  the certificate: give it to every party and to the dealer.")
+    private, public = given.out / identity.key_file.name, given.out / identity.certificate_file.name
+    print(f"{private}\n  the private keys: keep the file to yourself. It never leaves this machine.")
+    print(f"{public}\n  the certificate: give it to every party and to the dealer.")
     print(f"\nIt expires on {certificate.expires:%Y-%m-%d}. Its fingerprint is")
     print(f"  {certificate.fingerprint}")
     print("Tell it to them by another way than the file, such as on the phone. Their configurations pin it:")
-    print(f'\n[[parties]]  # for the dealer: [dealer], without an address\nname = "{name}"')
-    print(f'address = "host:7001"\ncertificate = "{name}.crt"\nfingerprint = "{certificate.fingerprint}"')
+    table, address = ("[dealer]", "") if name == "dealer" else ("[[parties]]", 'address = "host:7001"\n')
+    print(f'\n{table}\nname = "{name}"\n{address}certificate = "{name}.crt"')
+    print(f'fingerprint = "{certificate.fingerprint}"')
 
 
 def fingerprint(given: argparse.Namespace, terminal: Terminal) -> None:
-    """Print the fingerprint of a certificate."""
+    """Print the fingerprints of certificates."""
     from crypten_lite.transport.certificate import Certificate
 
-    certificate = Certificate.read(given.file)
-    print(f"{certificate.fingerprint}  {certificate.name}, until {certificate.expires:%Y-%m-%d}")
+    for certificate in map(Certificate.read, given.files):
+        print(f"{certificate.fingerprint}  {certificate.name}, until {certificate.expires:%Y-%m-%d}")
 
 
 def shapes(given: argparse.Namespace, terminal: Terminal) -> None:
@@ -61,12 +65,7 @@ def party(given: argparse.Namespace, terminal: Terminal) -> None:
     if config.results:
         results.write(config.results)
     terminal.done(outcome, results)
-    where = (
-        f"in {config.results}"
-        if config.results
-        else 'not kept, as the configuration has no `results = "..."`'
-    )
-    terminal.log("\n  ".join([f"the results are {where}", *results.describe()]))
+    terminal.log("\n  ".join([_kept(config, results), *results.describe()]))
 
 
 def dealer(given: argparse.Namespace, terminal: Terminal) -> None:
@@ -112,6 +111,15 @@ def _config(given: argparse.Namespace, terminal: Terminal, role: str) -> Config:
     return config
 
 
+def _kept(config: Config, results: "Results") -> str:
+    """Where the results are."""
+    if not results.revealed:
+        return f"nothing was revealed to {config.name}"
+    if config.results is None:
+        return 'the results are not kept, as the configuration has no `results = "..."`'
+    return f"the results are in {config.results}"
+
+
 def _require_writable(config: Config) -> None:
     """See that results have a place before they are computed."""
     path = config.results
@@ -124,16 +132,20 @@ def _require_writable(config: Config) -> None:
 def _introduce(config: Config, terminal: Terminal) -> None:
     """Say who takes part, and where this process waits for others."""
     for member in (*config.parties, config.dealer):
-        role = "dealer" if member is config.dealer else "party"
-        terminal.log(f"{role} {member.name}, {_whereabouts(config, member)}: {member.fingerprint}")
+        terminal.log(f"{member.name} ({_whereabouts(config, member)}): {member.fingerprint}")
+    terminal.log(f"waiting for the others, for {config.wait:g} seconds at most")
 
 
 def _whereabouts(config: Config, member: Member) -> str:
     if member.name == config.name:
-        return f"this process, listening at {_at(config.listen)}" if config.listen else "this process"
+        return (
+            f"this process, listening at {_at(config.listen)}"
+            if config.listen
+            else "the dealer, this process"
+        )
     if member.address:
         return f"at {_at(member.address)}"
-    return f"who prepared {config.material}" if config.material else "who connects to the parties"
+    return f"the dealer, who prepared {config.material}" if config.material else "the dealer"
 
 
 def _at(address: tuple[str, int]) -> str:

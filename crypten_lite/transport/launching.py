@@ -201,7 +201,8 @@ def _bar(progress: bool) -> Iterator[Callable[[int, int], None]]:
     with tqdm(desc="rounds", unit="round") as bar:
 
         def move(done: int, of: int) -> None:
-            bar.total = of
+            if bar.total is None:
+                bar.reset(of)  # the start of the processes is no part of a round
             bar.update(done - bar.n)
 
         yield move

@@ -180,8 +180,8 @@ class Listener:
 
     def _missing(self) -> str:
         missing = ", ".join(name for name, found in self._found.items() if len(found) < 2)
-        refused = " ".join(self._refusals) or "nobody"
-        return f"{missing} did not connect to {self._me} in time. Refused meanwhile: {refused}"
+        refused = f" Refused meanwhile: {' '.join(self._refusals)}" if self._refusals else ""
+        return f"{missing} did not connect to {self._me} in time.{refused}"
 
 
 def _opened(address: tuple[str, int]) -> socket.socket:

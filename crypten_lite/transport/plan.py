@@ -90,6 +90,7 @@ class Plan:
             "rounds": self.cost.rounds,
             "bytes": self.cost.bytes_per_party,
             "functions": [asdict(f) for f in self.functions[:64]],
+            "told": self.told[:64],
         }
 
 

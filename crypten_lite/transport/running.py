@@ -276,10 +276,11 @@ def _say_goodbye(setting: Setting, mesh: Mesh, log: Log) -> None:
 
 
 def _log_plan(plan: Plan, log: Log) -> None:
-    cost = plan.cost
+    cost, count = plan.cost, len(plan.functions)
     log(
-        f"all agree: {len(plan.functions)} private functions, {cost.rounds} rounds, {cost.bytes_per_party:,} "
-        f"bytes a party, {cost.dealer_bytes:,} from the dealer, {cost.sharing_bytes:,} to share inputs"
+        f"all agree: {count} private function{'s' * (count != 1)}, {cost.rounds} rounds, "
+        f"{cost.bytes_per_party:,} bytes a party, {cost.dealer_bytes:,} from the dealer, "
+        f"{cost.sharing_bytes:,} to share inputs"
     )
     for line in plan.told:
         log(line)

@@ -256,24 +256,24 @@ def own_inputs(secret, coalition):
 
 def sum_revealed(session, values):
     x, y = (entered(session, v, owner) for owner, v in enumerate(values))
-    return revealed(x.plus(y))[0]
+    return revealed([x.plus(y)])[0][0]
 
 
 def open_sum_revealed(session, values):
     x, y = (shared(session, v) for v in values)
     opened(x, y)
-    return revealed(x.plus(y))[0]
+    return revealed([x.plus(y)])[0][0]
 
 
 def product_revealed(session, values):
     x, y = (entered(session, v, owner) for owner, v in enumerate(values))
-    return revealed(product(x, y, np.multiply, x.shape))[0]
+    return revealed([product(x, y, np.multiply, x.shape)])[0][0]
 
 
 def truncation_revealed(session, value):
     """Tells the result, and the places of the opening that round it, which are public coins."""
     number = shared(session, value, 1)
-    return coins(number, 1) + 2 * revealed(truncated(number, 0))[0].astype(np.int64)
+    return coins(number, 1) + 2 * revealed([truncated(number, 0)])[0][0].astype(np.int64)
 
 
 def coins(number, places):
@@ -283,23 +283,23 @@ def coins(number, places):
 def relu_revealed(session, value):
     number = shared(session, value, 1)
     truth = at_least((number, 1))[0]
-    return coins(number, 1) + 2 * revealed(gated(truth, number, places=1))[0].astype(np.int64)
+    return coins(number, 1) + 2 * revealed([gated(truth, number, places=1)])[0][0].astype(np.int64)
 
 
 def table_revealed(session, value):
     """A table's result depends on the place in its segment, which is public: of two places, here."""
     number = shared(session, value)
-    return coins(number, 1) + 2 * revealed(evaluated(number, WITHIN))[0].astype(np.int64)
+    return coins(number, 1) + 2 * revealed([evaluated(number, WITHIN)])[0][0].astype(np.int64)
 
 
 def comparison_revealed(session, values):
     x, y = (entered(session, v, owner) for owner, v in enumerate(values))
-    return revealed_bits(at_least((x.minus(y), 0))[0])[0]
+    return revealed_bits(at_least((x.minus(y), 0)))[0][0]
 
 
 def bit_revealed(session, value):
     (truth,) = at_least((shared(session, value), 0))
-    return revealed_bits(truth)[0]
+    return revealed_bits([truth])[0][0]
 
 
 GRID = [(x, y) for x in (-2, -1, 0, 1, 3) for y in (-1, 0, 2)]
@@ -332,12 +332,12 @@ def test_what_is_revealed_tells_itself_and_nothing_more(kind, protocol, bits, pa
 
 
 def revealed_to_first(session, value):
-    revealed(shared(session, value), to=0)
+    revealed([shared(session, value)], to=0)
     return np.zeros(session.runs)
 
 
 def bit_revealed_to_first(session, holds):
-    revealed_bits(truth(session, holds), to=0)
+    revealed_bits([truth(session, holds)], to=0)
     return np.zeros(session.runs)
 
 

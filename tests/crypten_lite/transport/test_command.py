@@ -234,7 +234,7 @@ def test_a_request_to_end_is_an_interrupt(folder):
     with started(folder, "alice") as processes:
         alice = processes["alice"]
         assert alice.stdout is not None
-        while "dealer dealer" not in (line := alice.stdout.readline()):
+        while "waiting for the others" not in (line := alice.stdout.readline()):
             assert line, alice.communicate()
         alice.terminate()
         _, err = alice.communicate(timeout=60)

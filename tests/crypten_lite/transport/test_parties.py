@@ -1,5 +1,7 @@
 """Real parties over real connections: they compute what a simulation computes, and send what it counts."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -222,7 +224,7 @@ def test_what_fails_at_one_party_is_told_without_its_numbers(keys):
     assert isinstance(outcomes["alice"], PeerAbortedError)
     assert "ValueError" in str(outcomes["alice"])
     assert not any(c.isdigit() for c in str(outcomes["alice"]))
-    text = "the value has numbers that cannot be shared: NaN, infinity, or 1.07374e+09 and beyond. They are secret"
+    text = "the value has numbers that cannot be shared: NaN, infinity, or 1.07374e+09 and more. They are secret"
     assert str(outcomes["bob"]).startswith(text)
     assert isinstance(outcomes["dealer"], Exception) or outcomes["dealer"].results is None
 
@@ -257,6 +259,32 @@ def test_what_is_revealed_to_whom_is_told_before(keys):
     checked(play(settings(keys), wired, inputs, log=said.append))
     for line in ("alice brings a", "alice brings b", "bob brings w", "float32[6, 8] is revealed to bob"):
         assert said.count(line) == 3, line
+
+
+def test_results_for_somebody_else_stop_all_and_say_so(keys):
+    inputs = {"alice": {"x": X}, "bob": {"w": PROGRAMS[0][1]}}
+    programs = {n: private_program(two, to="bob" if n == "bob" else "alice") for n in ("alice", "bob", "dealer")}
+    outcomes = play(settings(keys), programs, inputs)
+    text = "There float32[6, 5] is revealed to bob, here float32[6, 5] is revealed to alice"
+    with pytest.raises(AgreementError, match=re.escape(text)):
+        raise outcomes["alice"]
+    assert all(isinstance(o, AgreementError | PeerAbortedError) for o in outcomes.values())
+
+
+def test_results_together_take_one_round(keys):
+    inputs = {"alice": {"x": X}, "bob": {"w": X}}
+
+    def program(session):
+        x, w = session.input("x", owner="alice"), session.input("w", owner="bob")
+        values = {"sum": x + w, "more": [x < w, x - w], "public": 7}
+        return session.reveal(values, to="alice")
+
+    outcomes = checked(play(settings(keys), program, inputs))
+    found = outcomes["alice"].results
+    np.testing.assert_array_equal(found["more"][0], X < X)
+    np.testing.assert_allclose(found["sum"], 2 * X, atol=1e-4)
+    assert (found["public"], outcomes["bob"].results["public"]) == (7, 7)
+    assert outcomes["alice"].cost.by_layer["revealing"].rounds == 2  # one of numbers, one of truths
 
 
 def test_another_version_of_the_code_stops_all(keys, monkeypatch):

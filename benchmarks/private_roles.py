@@ -23,9 +23,9 @@ from wide_area import Place
 
 import crypten_lite as ct
 from crypten_lite.cost import Cost
-from crypten_lite.transport.identity import Identity, create
+from crypten_lite.keys.identity import Identity, create
+from crypten_lite.roles.running import Outcome, Setting, run_dealer, run_party
 from crypten_lite.transport.mesh import Peer
-from crypten_lite.transport.running import Outcome, Setting, run_dealer, run_party
 
 PARTIES, DEALER = ("alice", "bob"), "dealer"
 ROLES = (*PARTIES, DEALER)

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from crypten_lite.keys.identity import Certificate, Identity, create
 from crypten_lite.transport.channel import Channel, Kind
-from crypten_lite.transport.identity import Certificate, Identity, create
 from crypten_lite.transport.mesh import Mesh, Peer, connect
 
 NAMES = "alice", "bob"

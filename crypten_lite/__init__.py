@@ -11,16 +11,16 @@ Array(25., dtype=float32)
 from crypten_lite import operations as operations  # attaches the operators and methods of shared tensors
 from crypten_lite.aliases import cryptensor
 from crypten_lite.cost import Cost
+from crypten_lite.errors import PartyError
 from crypten_lite.estimate import estimate
 from crypten_lite.fixed_point import FixedPoint
 from crypten_lite.private import private
+from crypten_lite.processes.launching import launch
 from crypten_lite.ring import Ring
+from crypten_lite.roles.simulation import simulate
 from crypten_lite.rules import secret_rules
 from crypten_lite.session import Session
 from crypten_lite.tensor import SharedTensor
-from crypten_lite.transport.errors import PartyError
-from crypten_lite.transport.in_process import simulate
-from crypten_lite.transport.launching import launch
 
 __all__ = [
     "Cost",

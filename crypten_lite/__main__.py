@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from crypten_lite.transport.commands import COMMANDS
-from crypten_lite.transport.errors import ConfigError, PartyError
-from crypten_lite.transport.guarding import guard
-from crypten_lite.transport.reporting import Pipe, Terminal
+from crypten_lite.errors import ConfigError, PartyError
+from crypten_lite.processes.commands import COMMANDS
+from crypten_lite.processes.guarding import guard
+from crypten_lite.processes.reporting import Pipe, Terminal
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -75,9 +75,8 @@ class Meter:
     def cost(self) -> Cost:
         """All that was spent so far."""
         layers = {place: Part(*part) for place, part in self._layers.items()}
-        return Cost(
-            *(sum(parts) for parts in zip(Part(), *layers.values(), strict=True)), self._shared, layers
-        )
+        rounds, sent, dealt = (sum(counts) for counts in zip(Part(), *layers.values(), strict=True))
+        return Cost(rounds, sent, dealt, self._shared, layers)
 
     @property
     def place(self) -> str:

@@ -25,6 +25,8 @@ LAYERS = [
     ("interop", "testing", "typing", "viz", "display"),
     ("models",),
 ]
+# The same of crypten_lite, whose other modules compute, and know of none of these.
+BETWEEN_PARTIES = ("errors", "keys", "transport", "roles", "processes")
 OPTIONAL = {"matplotlib", "ipywidgets", "traitlets", "sklearn", "optax", "tqdm", "platformdirs", "scipy"}
 OPTIONAL |= {"safetensors", "treescope", "xarray", "cryptography", "cloudpickle"}
 
@@ -98,6 +100,19 @@ def test_namedtensor_imports_downwards(path):
         assert not above
 
 
+def between_parties(module: str) -> int:
+    part = module.split(".")[1] if module.startswith("crypten_lite.") else ""
+    return BETWEEN_PARTIES.index(part) if part in BETWEEN_PARTIES else -1
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if "crypten_lite" in p.parts], ids=name)
+def test_what_computes_knows_of_no_network(path):
+    place = path.relative_to(ROOT / "crypten_lite").parts[0].removesuffix(".py")
+    if place not in ("__init__", "__main__"):  # which show everything
+        here = between_parties(f"crypten_lite.{place}")
+        assert not [i for i in imports(path) if between_parties(i) > here]
+
+
 def test_the_core_needs_jax_and_numpy_alone():
     blocked = "".join(f"sys.modules[{m!r}] = None\n" for m in sorted(OPTIONAL - {"scipy"}))
     code = f"import sys\n{blocked}import namedtensor, captum_lite, crypten_lite\nassert 'captum_lite.viz' not in sys.modules"
@@ -124,7 +139,7 @@ def test_dependencies_have_their_reason():
         ("ipywidgets", "from captum_lite import widgets", "lab"),
         ("matplotlib", "import namedtensor as nt; nt.ones('a:2').plot()", "lab"),
         ("cryptography", "import crypten_lite as ct; ct.simulate()", "private"),
-        ("cryptography", "from crypten_lite.transport.identity import create; create('a', '.')", "private"),
+        ("cryptography", "from crypten_lite.keys.identity import create; create('a', '.')", "private"),
         ("cloudpickle", "import crypten_lite as ct; ct.launch(lambda session: None)", "private"),
         ("safetensors", "import namedtensor as nt; nt.save('a.safetensors', {})", "interop"),
         ("xarray", "import namedtensor as nt; nt.interop.from_xarray(None)", "interop"),

@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from crypten_lite.transport.errors import (
+from crypten_lite.errors import (
     CertificateError,
     ConfigError,
     PeerClosedError,

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from crypten_lite.errors import PartyError, PeerAbortedError, PeerClosedError
 from crypten_lite.transport import frames
-from crypten_lite.transport.errors import PartyError, PeerAbortedError, PeerClosedError
 from crypten_lite.transport.frames import Kind
 from crypten_lite.transport.streams import Stream
 

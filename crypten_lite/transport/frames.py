@@ -10,7 +10,7 @@ import json
 import struct
 from typing import Any
 
-from crypten_lite.transport.errors import PartyError, PeerAbortedError, ProtocolError
+from crypten_lite.errors import PartyError, PeerAbortedError, ProtocolError
 from crypten_lite.transport.streams import Stream
 
 LONGEST_CONTROL = 1 << 20  # bytes

@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from crypten_lite.errors import CertificateError, PartyError, ProtocolError
 from crypten_lite.transport import frames
-from crypten_lite.transport.errors import CertificateError, PartyError, ProtocolError
 from crypten_lite.transport.streams import Stream
 
 PROTOCOL = 1

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from crypten_lite.transport.errors import (
+from crypten_lite.errors import (
     CertificateError,
     ConfigError,
     PartyError,

@@ -10,9 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from crypten_lite.transport.calling import call
-from crypten_lite.transport.channel import Channel, Kind
-from crypten_lite.transport.errors import (
+from crypten_lite.errors import (
     AgreementError,
     CertificateError,
     ConfigError,
@@ -21,8 +19,10 @@ from crypten_lite.transport.errors import (
     PeerTimeoutError,
     ProtocolError,
 )
+from crypten_lite.keys.identity import Identity
+from crypten_lite.transport.calling import call
+from crypten_lite.transport.channel import Channel, Kind
 from crypten_lite.transport.greeting import USES
-from crypten_lite.transport.identity import Identity
 from crypten_lite.transport.listening import Listener
 from crypten_lite.transport.peers import Peer as Peer
 

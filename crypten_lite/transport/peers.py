@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from crypten_lite.transport.identity import Certificate
+from crypten_lite.keys.identity import Certificate
 
 
 @dataclass(frozen=True)

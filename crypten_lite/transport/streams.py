@@ -5,7 +5,7 @@ import socket
 import ssl
 import time
 
-from crypten_lite.transport.errors import (
+from crypten_lite.errors import (
     CertificateError,
     PartyError,
     PeerClosedError,

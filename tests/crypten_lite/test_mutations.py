@@ -12,8 +12,8 @@ import pytest
 from crypten_lite.protocols.opening import opened
 from crypten_lite.protocols.product import product
 from crypten_lite.protocols.truncation import truncated
+from crypten_lite.roles.simulation import Simulation
 from crypten_lite.session import Mask
-from crypten_lite.transport.in_process import Simulation
 from tests.crypten_lite import test_privacy as privacy
 from tests.crypten_lite import test_protocols as protocols
 from tests.crypten_lite import test_transcripts as transcripts

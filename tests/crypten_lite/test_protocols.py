@@ -19,8 +19,8 @@ from crypten_lite.protocols.product import product
 from crypten_lite.protocols.selection import as_number, gated
 from crypten_lite.protocols.truncation import truncated
 from crypten_lite.ring import Ring
+from crypten_lite.roles.simulation import Simulation
 from crypten_lite.session import Spec
-from crypten_lite.transport.in_process import Simulation
 from crypten_lite.values import Number
 
 WIDTHS = range(5, 65)

@@ -14,6 +14,7 @@ import pytest
 import crypten_lite as ct
 from crypten_lite import functions
 from crypten_lite.estimate import Survey
+from crypten_lite.keys import preparation, sealed
 from crypten_lite.openings import Opening
 from crypten_lite.protocols.comparison import at_least
 from crypten_lite.protocols.conjunction import both
@@ -23,9 +24,10 @@ from crypten_lite.protocols.opening import opened, revealed, revealed_bits
 from crypten_lite.protocols.product import product
 from crypten_lite.protocols.selection import as_number, gated
 from crypten_lite.protocols.truncation import truncated
+from crypten_lite.roles import agreement, supply
 from crypten_lite.session import Spec
 from crypten_lite.sharing import entered
-from crypten_lite.transport import agreement, frames, greeting, preparation, sealed, supply
+from crypten_lite.transport import frames, greeting
 from crypten_lite.values import Number, Truth
 
 ROOT = Path(__file__).parents[2]

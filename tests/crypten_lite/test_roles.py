@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import crypten_lite as ct
+from crypten_lite.roles.simulation import Simulation
 from crypten_lite.session import Mask, Session
-from crypten_lite.transport.in_process import Simulation
 
 
 class Recorded(Simulation):

@@ -11,7 +11,7 @@ import crypten_lite as ct
 import namedtensor as nt
 from crypten_lite import aliases, operations, scope
 from crypten_lite.estimate import Survey
-from crypten_lite.transport.in_process import Simulation
+from crypten_lite.roles.simulation import Simulation
 
 X = np.float32([[0.5, -1.25, 3.0], [2.0, 0.75, -0.5]])
 Y = np.float32([[1.5, 0.5, -2.0], [2.0, -0.25, 1.0]])

@@ -12,7 +12,7 @@ from crypten_lite.protocols.opening import opened, revealed
 from crypten_lite.protocols.selection import gated
 from crypten_lite.protocols.truncation import truncated
 from crypten_lite.ring import Ring
-from crypten_lite.transport.in_process import Simulation
+from crypten_lite.roles.simulation import Simulation
 from crypten_lite.values import Number
 from tests.crypten_lite.chances import Seeded
 from tests.crypten_lite.test_protocols import number, result, sessions, some

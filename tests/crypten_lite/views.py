@@ -15,8 +15,8 @@ import numpy as np
 from crypten_lite.fixed_point import FixedPoint
 from crypten_lite.protocols import comparison
 from crypten_lite.ring import Ring
+from crypten_lite.roles.simulation import Simulation
 from crypten_lite.session import Spec
-from crypten_lite.transport.in_process import Simulation
 from crypten_lite.values import Number, Truth
 
 Coalition = tuple[int, ...]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from crypten_lite.keys.identity import Certificate, Identity
 from crypten_lite.transport.channel import Kind
-from crypten_lite.transport.identity import Certificate, Identity
 from crypten_lite.transport.mesh import Peer, connect
 
 ARRAY = np.arange(1000, dtype=np.uint64)

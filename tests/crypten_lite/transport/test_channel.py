@@ -7,10 +7,10 @@ from concurrent import futures
 import numpy as np
 import pytest
 
+from crypten_lite.errors import PeerAbortedError, PeerClosedError, ProtocolError
 from crypten_lite.transport import frames, streams
 from crypten_lite.transport.channel import Channel, Kind
-from crypten_lite.transport.errors import PeerAbortedError, PeerClosedError, ProtocolError
-from tests.crypten_lite.transport.roles import identities
+from tests.crypten_lite.roles.roles import identities
 from tests.crypten_lite.transport.wires import LONG, channels, in_thread, nothing_left, tls_pair
 
 SIZES = (0, 1, 8, 4096, 100_000, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 3_000_000)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crypten_lite.errors import PeerClosedError, PeerTimeoutError
 from crypten_lite.transport.channel import Kind
-from crypten_lite.transport.errors import PeerClosedError, PeerTimeoutError
 from crypten_lite.transport.mesh import Peer, connect
+from tests.crypten_lite.roles.roles import free_port, identities
 from tests.crypten_lite.transport.partner import ARRAY
-from tests.crypten_lite.transport.roles import free_port, identities
 from tests.crypten_lite.transport.wires import LONG, nothing_left
 
 ROOT = Path(__file__).parents[3]

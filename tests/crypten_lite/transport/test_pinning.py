@@ -7,10 +7,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from crypten_lite.transport.certificate import Certificate, fingerprint_of, issued
-from crypten_lite.transport.errors import CertificateError, PeerUnreachableError
-from crypten_lite.transport.identity import Identity
-from tests.crypten_lite.transport.roles import identities
+from crypten_lite.errors import CertificateError, PeerUnreachableError
+from crypten_lite.keys.certificate import Certificate, fingerprint_of, issued
+from crypten_lite.keys.identity import Identity
+from tests.crypten_lite.roles.roles import identities
 from tests.crypten_lite.transport.wires import LONG, nothing_left, peers_of, start
 
 NAMES = ("alice", "bob", "carol")

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crypten_lite.transport import streams
-from crypten_lite.transport.channel import Kind
-from crypten_lite.transport.errors import (
+from crypten_lite.errors import (
     PartyError,
     PeerAbortedError,
     PeerClosedError,
     PeerTimeoutError,
     ProtocolError,
 )
+from crypten_lite.transport import streams
+from crypten_lite.transport.channel import Kind
 from crypten_lite.transport.frames import header
-from tests.crypten_lite.transport.roles import identities
+from tests.crypten_lite.roles.roles import identities
 from tests.crypten_lite.transport.wires import LONG, in_thread, nothing_left, rogue
 
 SHORT = 0.3  # seconds

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
+from crypten_lite.errors import PeerUnreachableError, ProtocolError
 from crypten_lite.transport import listening
-from crypten_lite.transport.errors import PeerUnreachableError, ProtocolError
 from crypten_lite.transport.frames import Kind, header
 from crypten_lite.transport.greeting import Greeting, greet
 from crypten_lite.transport.streams import Stream
-from tests.crypten_lite.transport.roles import free_port, identities
+from tests.crypten_lite.roles.roles import free_port, identities
 from tests.crypten_lite.transport.wires import (
     LONG,
     close,

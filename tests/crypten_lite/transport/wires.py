@@ -13,11 +13,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from crypten_lite.keys.identity import Identity
 from crypten_lite.transport.channel import Channel
-from crypten_lite.transport.identity import Identity
 from crypten_lite.transport.mesh import Mesh, Peer, connect
 from crypten_lite.transport.streams import shut
-from tests.crypten_lite.transport.roles import free_port
+from tests.crypten_lite.roles.roles import free_port
 
 LONG = 20.0  # seconds after which a test that waits has failed
 

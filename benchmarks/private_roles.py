@@ -6,6 +6,7 @@ party's result holds all work of all three. What it counts comes from the sessio
 
 import cProfile
 import multiprocessing
+import os
 import socket
 import tempfile
 import time
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jax
 import numpy as np
@@ -24,6 +26,7 @@ from wide_area import Place
 import crypten_lite as ct
 from crypten_lite.cost import Cost
 from crypten_lite.keys.identity import Identity, create
+from crypten_lite.processes.launching import ONE_THREAD
 from crypten_lite.roles.running import Outcome, Setting, run_dealer, run_party
 from crypten_lite.transport.mesh import Peer
 
@@ -110,7 +113,8 @@ def play(
             place = places[i] if places else None
             args = (name, folder, where, model, schedule, start, theirs, place, name == profiled)
             processes.append(spawn.Process(target=_role, args=args))
-            processes[-1].start()
+            with mock.patch.dict(os.environ, ONE_THREAD):  # a core each, as CrypTen's parties have
+                processes[-1].start()
             theirs.close()
             pipes.append(ours)
         try:

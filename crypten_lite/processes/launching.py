@@ -30,6 +30,14 @@ _NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 _DEALER = "dealer"
 _INSIDE = "CRYPTEN_LITE_LAUNCHED"  # set in the processes of a launch
 
+# Roles that share one machine's cores: threads that wait for each other take turns away from other roles.
+ONE_THREAD = {
+    "NPROC": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+}
+
 Program = str | Path | Callable[[Any], Any]
 
 
@@ -188,7 +196,7 @@ def _environment() -> dict[str, str]:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(places)), _INSIDE: "1"}
     env["JAX_ENABLE_X64"] = str(int(jax.config.read("jax_enable_x64")))
     env.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # they share one device
-    return env
+    return {**ONE_THREAD, **env}
 
 
 @contextmanager

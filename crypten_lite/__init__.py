@@ -17,6 +17,7 @@ from crypten_lite.fixed_point import FixedPoint
 from crypten_lite.private import private
 from crypten_lite.processes.launching import launch
 from crypten_lite.ring import Ring
+from crypten_lite.roles import inputs
 from crypten_lite.roles.simulation import simulate
 from crypten_lite.rules import secret_rules
 from crypten_lite.session import Session
@@ -31,6 +32,7 @@ __all__ = [
     "SharedTensor",
     "cryptensor",
     "estimate",
+    "inputs",
     "launch",
     "private",
     "secret_rules",

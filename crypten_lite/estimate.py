@@ -56,7 +56,7 @@ def estimate(
     point: FixedPoint | None = None,
     **kwargs: Any,
 ) -> Cost:
-    """The cost of ``private(fun)(*args)`` and of revealing its result, before it runs.
+    """The cost of ``private(fun)(*args)`` and of revealing its results together, before it runs.
 
     Args:
       fun: any JAX function.
@@ -84,9 +84,7 @@ def estimate(
     session = Survey(parties, point)
     given = [a if i in public else _placed(session, a) for i, a in enumerate(args)]
     result = private(fun)(*given, **kwargs)
-    for leaf in jax.tree.leaves(result, is_leaf=lambda x: isinstance(x, SharedTensor)):
-        if isinstance(leaf, SharedTensor):
-            leaf.reveal()
+    session.reveal(result)
     return session.cost
 
 

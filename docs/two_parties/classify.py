@@ -19,4 +19,4 @@ def program(session):
     image = session.input("image", owner="alice")
     weights = session.input("weights", owner="bob")
     scores, explanation = ct.private(explained)(weights, image)
-    return {"scores": scores.reveal(to="alice"), "explanation": explanation.reveal(to="alice")}
+    return session.reveal({"scores": scores, "explanation": explanation}, to="alice")

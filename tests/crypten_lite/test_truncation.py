@@ -33,7 +33,7 @@ def test_all_numbers_under_all_masks_at_eight_bits(places):
     session = Simulation(2, FixedPoint(1, Ring(8)))
     integers = range(-64, 64)
     found = truncated(under_all_masks(session, integers, places), 0)
-    off = session.ring.signed(revealed(found)[0]) - np.array([z >> places for z in integers])[:, None]
+    off = session.ring.signed(revealed([found])[0][0]) - np.array([z >> places for z in integers])[:, None]
     assert set(np.unique(off)) == {0, 1}
     for z, row in zip(integers, off, strict=True):
         assert Fraction(int(row.sum()), 256) == Fraction(
@@ -46,7 +46,7 @@ def test_beyond_the_range_it_fails_as_often_as_the_distance_says(distance):
     session = Simulation(2, FixedPoint(1, Ring(8)))
     integers = [64 + distance, -64 - distance]
     found = truncated(under_all_masks(session, integers, 2), 0)
-    off = session.ring.signed(revealed(found)[0]) - np.array([z >> 2 for z in integers])[:, None]
+    off = session.ring.signed(revealed([found])[0][0]) - np.array([z >> 2 for z in integers])[:, None]
     wrong = (off < 0) | (off > 1)
     assert wrong.mean(1).tolist() == [distance / 128] * 2
 
@@ -90,7 +90,7 @@ def test_rounding_is_right_on_average(z, places):
     session, runs, total, up = Seeded(runs=500_000), 20, 0, 0
     for _ in range(runs):
         found = truncated(session.number(z, places), 0)
-        off = session.ring.signed(revealed(found)[0]) - (z >> places)
+        off = session.ring.signed(revealed([found])[0][0]) - (z >> places)
         assert off.min() >= 0
         assert off.max() <= 1
         up, total = up + int(off.sum()), total + off.size

@@ -11,23 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from crypten_lite.errors import CertificateError
-from crypten_lite.keys.identity import Certificate, Identity, create, fingerprint_of
+from crypten_lite.keys.identity import Certificate, Identity, fingerprint_of
 from tests.crypten_lite.keys.forged import DAY, SIGNING, aged, self_signed
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("keys")
-
-
-@pytest.fixture(scope="module")
-def alice(folder):
-    return create("alice", folder)
-
-
-@pytest.fixture(scope="module")
-def bob(folder):
-    return create("bob", folder)
 
 
 def test_a_certificate_is_what_its_file_says(alice):

@@ -19,21 +19,6 @@ from tests.crypten_lite.keys.forged import DAY, aged
 TIMEOUT = 10.0
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("keys")
-
-
-@pytest.fixture(scope="module")
-def alice(folder):
-    return create("alice", folder)
-
-
-@pytest.fixture(scope="module")
-def bob(folder):
-    return create("bob", folder)
-
-
 def side(opened, context, server_side):
     with opened() as raw:
         raw.settimeout(TIMEOUT)

@@ -17,22 +17,6 @@ from crypten_lite.keys import identity as identities
 from crypten_lite.keys.identity import Certificate, Identity, create
 from tests.crypten_lite.keys.forged import DAY, SIGNING, self_signed
 
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("keys")
-
-
-@pytest.fixture(scope="module")
-def alice(folder):
-    return create("alice", folder)
-
-
-@pytest.fixture(scope="module")
-def bob(folder):
-    return create("bob", folder)
-
-
 # What is made
 
 

@@ -24,10 +24,11 @@ LAYERS = [
     ("interpreter", "nn", "transforms", "sharding", "datasets"),
     ("interop", "testing", "typing", "viz", "display"),
     ("models",),
+    ("widgets",),
 ]
 # The same of crypten_lite, whose other modules compute, and know of none of these.
 BETWEEN_PARTIES = ("errors", "keys", "transport", "roles", "processes")
-OPTIONAL = {"matplotlib", "ipywidgets", "traitlets", "sklearn", "optax", "tqdm", "platformdirs", "scipy"}
+OPTIONAL = {"anywidget", "matplotlib", "ipywidgets", "traitlets", "sklearn", "optax", "tqdm", "platformdirs", "scipy"}
 OPTIONAL |= {"safetensors", "treescope", "xarray", "cryptography", "cloudpickle"}
 
 

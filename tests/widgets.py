@@ -71,11 +71,28 @@ _CONTROLS = {"slider", "combobox", "button", "textbox", "spinbutton", "checkbox"
 _CONTROLS |= {"switch", "tab", "treeitem", "option", "searchbox", "listbox"}
 
 
-def named_controls(page) -> list[str]:
-    """The name of each control as a screen reader is told it; empty where there is none."""
-    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
-    shown = [n for n in tree if not n.get("ignored") and n.get("role", {}).get("value") in _CONTROLS]
+def named_controls(page, selector: str = "body") -> list[str]:
+    """The name of each control in an element as a screen reader is told it; empty where there is none."""
+    session = page.context.new_cdp_session(page)
+    root = session.send("DOM.getDocument")["root"]["nodeId"]
+    found = session.send("DOM.querySelector", {"nodeId": root, "selector": selector})["nodeId"]
+    backend = session.send("DOM.describeNode", {"nodeId": found, "depth": -1})["node"]
+    inside = set(_backend_ids(backend))
+    tree = session.send("Accessibility.getFullAXTree")["nodes"]
+    shown = [
+        n
+        for n in tree
+        if not n.get("ignored")
+        and n.get("role", {}).get("value") in _CONTROLS
+        and n.get("backendDOMNodeId") in inside
+    ]
     return [n.get("name", {}).get("value", "") for n in shown]
+
+
+def _backend_ids(node: dict) -> Iterator[int]:
+    yield node["backendNodeId"]
+    for child in node.get("children", []):
+        yield from _backend_ids(child)
 
 
 # WCAG 2.1, 1.4.3: 4.5 to 1 for text. The background is that of the nearest ancestor that has one.

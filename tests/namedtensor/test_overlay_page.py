@@ -103,7 +103,7 @@ def test_a_map_of_zeros_is_flat_in_the_middle_of_the_colours(blank):
 def test_a_map_that_is_nearly_all_zero_has_a_scale(blank):
     sparse = [0.0] * 99 + [2.0]
     found = in_browser(
-        page, "return scaleOf([given[0]], {clip: 'percentile 98', sign: 'positive'}).high;", sparse
+        blank, "return scaleOf([given[0]], {clip: 'percentile 98', sign: 'positive'}).high;", sparse
     )
     assert found == 2.0
 

@@ -13,12 +13,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
+
 from notebooks.lab import free_port
+from tests.widgets import chromium
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-_QUIET += ["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
 _READY = """async () => {
     const notebook = window.jupyterapp.shell.currentWidget;
     await notebook.context.ready;
@@ -26,6 +26,12 @@ _READY = """async () => {
     await notebook.sessionContext.session.kernel.info;
 }"""
 _RUN_ALL = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+_ASK = """async expression => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const asked = kernel.requestExecute({ code: '', silent: true, user_expressions: { x: expression } });
+    const found = (await asked.done).content.user_expressions.x;
+    return found.status === 'ok' ? found.data['text/plain'] : `${found.ename}: ${found.evalue}`;
+}"""
 _ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .flatMap(cell => cell.model.outputs ? cell.model.outputs.toJSON() : [])
     .filter(output => output.output_type === 'error').map(output => output.evalue)"""
@@ -42,11 +48,22 @@ def _settings(home: Path) -> dict[str, str]:
     return env
 
 
+def notebook_of(*cells: str) -> str:
+    """A notebook of code cells, as a file holds it."""
+    made = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    return nbformat.writes(made)
+
+
 @contextlib.contextmanager
-def jupyterlab(home: Path) -> Iterator[tuple[str, str]]:
-    """The address and the token of a server on a copy of the notebooks."""
+def jupyterlab(home: Path, **more: str) -> Iterator[tuple[str, str]]:
+    """The address and the token of a server on a copy of the notebooks, and of more by name."""
     copy = home / "notebooks"
     shutil.copytree(NOTEBOOKS, copy)
+    for name, text in more.items():
+        (copy / f"{name}.ipynb").write_text(text, encoding="utf-8")
     port, token = free_port(8900), secrets.token_hex(8)
     options = {"ServerApp.ip": "127.0.0.1", "ServerApp.port": port, "ServerApp.root_dir": copy}
     options |= {"IdentityProvider.token": token, "LabApp.extension_manager": "readonly"}
@@ -78,19 +95,18 @@ def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
 @contextlib.contextmanager
 def page_of(address: str, token: str, notebook: str, *, width: int = 1280, height: int = 1000) -> Iterator:
     """A browser page with the notebook open and its kernel ready."""
-    from playwright.sync_api import sync_playwright
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(60_000)
+        page.goto(f"{address}/lab/tree/{notebook}?reset&token={token}")
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.evaluate(_READY)
+        yield page
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET)
-        try:
-            page = browser.new_page(viewport={"width": width, "height": height})
-            page.set_default_timeout(60_000)
-            page.goto(f"{address}/lab/tree/{notebook}?reset&token={token}")
-            page.wait_for_selector(".jp-Notebook .jp-Cell")
-            page.evaluate(_READY)
-            yield page
-        finally:
-            browser.close()
+
+def asked(page, expression: str) -> str:
+    """What an expression is in the kernel, as its repr."""
+    return page.evaluate(_ASK, expression)
 
 
 def run_all(page) -> list[str]:

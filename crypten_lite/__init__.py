@@ -18,10 +18,12 @@ from crypten_lite.private import private
 from crypten_lite.processes.launching import launch
 from crypten_lite.ring import Ring
 from crypten_lite.roles import inputs
+from crypten_lite.roles.exactness import error_by_fraction
 from crypten_lite.roles.simulation import simulate
 from crypten_lite.rules import secret_rules
 from crypten_lite.session import Session
 from crypten_lite.tensor import SharedTensor
+from crypten_lite.timeline import timeline
 
 __all__ = [
     "Cost",
@@ -31,10 +33,12 @@ __all__ = [
     "Session",
     "SharedTensor",
     "cryptensor",
+    "error_by_fraction",
     "estimate",
     "inputs",
     "launch",
     "private",
     "secret_rules",
     "simulate",
+    "timeline",
 ]

@@ -1,6 +1,6 @@
 """What a private function will cost, before anything runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -82,10 +82,20 @@ def estimate(
       (5, 6760)
     """
     session = Survey(parties, point)
-    given = [a if i in public else _placed(session, a) for i, a in enumerate(args)]
-    result = private(fun)(*given, **kwargs)
-    session.reveal(result)
+    survey(session, fun, args, kwargs, public)
     return session.cost
+
+
+def survey(
+    session: Survey,
+    fun: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    public: Sequence[int],
+) -> None:
+    """Let a session that counts see all of ``private(fun)(*args)``, and the results revealed."""
+    given = [a if i in public else _placed(session, a) for i, a in enumerate(args)]
+    session.reveal(private(fun)(*given, **kwargs))
 
 
 def _placed(session: Session, tree: Any) -> Any:

@@ -4,7 +4,8 @@ Real parties rehearse a program before it runs, and see while it runs that it do
 sessions keep no record.
 """
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from namedtensor.interpreter.walk import Program
@@ -27,3 +28,31 @@ class Journal:
 
     def function(self, name: str, program: Program) -> None:
         """A private function begins: its equations, and its public numbers."""
+
+
+class Stopped(Exception):
+    """A computation was asked to stop, and did."""
+
+
+class Watched(Journal):
+    """Says how far a computation is, and stops it at its next step once somebody asks for that.
+
+    Args:
+      cancel: set when it should stop.
+      progress: told how many rounds are over, after each.
+
+    Raises (by `step`):
+      Stopped: it was asked to.
+    """
+
+    def __init__(self, cancel: threading.Event, progress: Callable[[int], Any] | None = None):
+        """Before the first step."""
+        self._cancel, self._progress, self._rounds = cancel, progress, 0
+
+    def step(self, kind: str, *facts: Any) -> None:
+        if self._cancel.is_set():
+            raise Stopped("the computation was stopped.")
+        if kind == "open":
+            self._rounds += 1
+            if self._progress:
+                self._progress(self._rounds)

@@ -78,8 +78,8 @@ class Job:
         try:
             if not self._superseded:
                 self._work(self)
-                self.flush()
         except Exception as raised:  # whatever the user's model raises is shown, and the notebook goes on
             error = raised
+        self.flush()  # also what was shown just before an error
         if not self._superseded:
             self._ended(self, error)

@@ -62,7 +62,7 @@ function drawLines(into, size, { series, xLabel, yLabel, xLog, yLog, yZero }) {
     into.append(svg('path', { d: path, fill: 'none', stroke: colour, 'stroke-width': 2, 'stroke-dasharray': DASHES[i % DASHES.length] || null }));
     const alone = shown.length < 40;
     for (const [a, b] of shown) {
-      if (alone) into.append(svg('circle', { cx: x(a), cy: y(b), r: 2.5, fill: colour }));
+      if (alone) into.append(svg('circle', { cx: x(a), cy: y(b), r: shown.length > 1 ? 2.5 : 5, fill: colour }));
       points.push({ x: x(a), y: y(b), text: `${line.name ? `${line.name}: ` : ''}${xLabel} ${written(a)}, ${yLabel} ${written(b)}` });
     }
   });

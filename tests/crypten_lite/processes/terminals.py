@@ -13,6 +13,7 @@ from crypten_lite.keys.identity import create
 ROOT = Path(__file__).parents[3]
 SECONDS = 120.0  # after which a process that hangs is killed
 ENV = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+ENV["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # as in conftest.py: each compiles a program to run it once
 
 
 def command(*arguments: object) -> list[str]:

@@ -66,8 +66,8 @@ def one_line(err, name):
     return last
 
 
-@pytest.mark.parametrize(("lost", "signal_"), [("alice", "SIGKILL"), ("bob", "SIGKILL"), ("bob", "SIGSTOP")])
-def test_a_party_that_is_lost_stops_the_other(folder, lost, signal_):
+def lose(folder, lost, signal_):
+    """A party is lost in the middle of the program, which stops the other one."""
     with started(folder, "alice", "bob", "dealer") as processes:
         wait_until_running(folder, processes)
         processes[lost].send_signal(getattr(signal, signal_))
@@ -85,6 +85,21 @@ def test_a_party_that_is_lost_stops_the_other(folder, lost, signal_):
     assert dealer[0] in (0, 1)  # it may have dealt all before
 
 
+@pytest.mark.parametrize(("lost", "signal_"), [("alice", "SIGKILL"), ("bob", "SIGSTOP")])
+def test_a_party_that_is_lost_stops_the_other(folder, lost, signal_):
+    lose(folder, lost, signal_)
+
+
+def test_a_party_that_is_lost_and_comes_back_does_not_join(folder):
+    lose(folder, "bob", "SIGKILL")
+    config = folder / "bob.toml"
+    config.write_text(config.read_text().replace("wait = 60", "wait = 2"))
+    with started(folder, "bob") as processes:
+        status, _, err = said(processes)["bob"]
+    assert status == 1
+    assert "PeerUnreachableError: alice" in one_line(err, "bob")
+
+
 def test_a_dealer_that_is_lost_stops_both(folder):
     """It is lost before it has dealt all: its program waits in each round, as theirs does."""
     with started(folder, "alice", "bob", "dealer") as processes:
@@ -100,16 +115,3 @@ def test_a_dealer_that_is_lost_stops_both(folder):
             r"(PeerClosedError|PeerAbortedError): (the connection to )?(dealer|bob|alice) ",
             one_line(err, name),
         ), err
-
-
-def test_a_party_that_comes_back_does_not_join(folder):
-    with started(folder, "alice", "bob", "dealer") as processes:
-        wait_until_running(folder, processes)
-        processes["bob"].kill()
-        assert said({"alice": processes["alice"]})["alice"][0] == 1
-    config = folder / "bob.toml"
-    config.write_text(config.read_text().replace("wait = 60", "wait = 2"))
-    with started(folder, "bob") as processes:
-        status, _, err = said(processes)["bob"]
-    assert status == 1
-    assert "PeerUnreachableError: alice" in one_line(err, "bob")

@@ -5,9 +5,9 @@ PY := $(VENV)/bin/python
 PORT ?= 8888
 OUT ?= demo
 
-.PHONY: lab test demo check bench clean
+.PHONY: lab test demo check bench docs clean
 
-lab: $(VENV)/lab  ## open JupyterLab on notebooks/explore.ipynb (PORT=8888)
+lab: $(VENV)/lab  ## open your copy of the notebooks, namedtensor-notebooks/, in JupyterLab (PORT=8888)
 	$(PY) -m notebooks lab --port $(PORT)
 
 test: $(VENV)/dev  ## run all tests
@@ -26,11 +26,14 @@ bench: $(VENV)/dev  ## measure named operations against raw jax.numpy
 	$(PY) benchmarks/named_transformer.py
 	$(PY) benchmarks/named_resnet.py
 
+docs: $(VENV)/docs  ## build the documentation to site/, which opens without a server: site/index.html
+	JAX_PLATFORMS=cpu NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
 clean:
-	rm -rf $(VENV) build dist demo
+	rm -rf $(VENV) build dist demo site
 
 # A stamp for each set of extras: installed again when pyproject.toml changes.
-$(VENV)/lab $(VENV)/dev: pyproject.toml
+$(VENV)/lab $(VENV)/dev $(VENV)/docs: pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet -e ".[$(notdir $@)]"

@@ -1,1 +1,1 @@
-"""The notebooks, and the commands that open and run them: ``python -m notebooks``."""
+"""The gallery, and the commands that open it and do without it: ``python -m notebooks --help``."""

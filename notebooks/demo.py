@@ -6,7 +6,6 @@ import html
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,17 +15,10 @@ from captum_lite import Attribution, viz
 from captum_lite.methods import METHODS
 from namedtensor.datasets import digits
 from namedtensor.models import digits_cnn
+from notebooks import small_images
 
 PICTURE, REPORT = "attributions.png", "report.html"
-UNITS = {
-    "saliency": "logit/ink",
-    "SmoothGrad": "logit/ink",
-    "integrated gradients": "logit",
-    "DeepLift": "logit",
-    "LRP": "logit",
-    "occlusion": "logit",
-}
-OPTIONS: dict[str, dict[str, Any]] = {"occlusion": {"sliding_window_shapes": {"height": 2, "width": 2}}}
+SHOWN = ("saliency", "SmoothGrad", "integrated gradients", "DeepLift", "LRP", "occlusion")
 
 
 @dataclass(frozen=True)
@@ -59,8 +51,8 @@ def explain() -> Explained:
     model = functools.partial(digits_cnn.apply, params)
     predictions = np.asarray(model(images).argmax("class").array)
     records, seconds = {}, {}
-    for name in UNITS:
-        method, options = METHODS[name](model), OPTIONS.get(name, {})
+    for name in SHOWN:
+        method, options = METHODS[name](model), small_images.options(name, images.shape)
         method.explain(images, target=predictions, **options)  # compiles
         start = time.perf_counter()
         records[name] = method.explain(images, target=predictions, **options)
@@ -90,7 +82,7 @@ def picture(explained: Explained) -> Figure:
         sign={name: "absolute_value" for name, record in explained.records.items() if _unsigned(record)},
         column_titles=[_column(*pair) for pair in zip(explained.labels, explained.predictions, strict=True)],
         cell_notes=notes,
-        units=UNITS,
+        units={name: small_images.units(name, "ink") for name in SHOWN},
     )
     return drawn.figure
 

@@ -67,6 +67,21 @@ def settled(page) -> None:
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+_LISTEN = """() => {
+    window.messages = [];
+    const plain = value => value instanceof DataView ? [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)] : value;
+    document.addEventListener('nt-message', event => window.messages.push(
+        Object.fromEntries(Object.entries(event.detail).map(([name, value]) => [name, plain(value)]))));
+}"""
+
+
+def messages(page) -> list[dict]:
+    """What the views would have told the kernel since this was called first; bytes as a list."""
+    if page.evaluate("() => window.messages === undefined"):
+        page.evaluate(_LISTEN)
+    return page.evaluate("() => window.messages")
+
+
 _CONTROLS = {"slider", "combobox", "button", "textbox", "spinbutton", "checkbox", "radio", "progressbar"}
 _CONTROLS |= {"switch", "tab", "treeitem", "option", "searchbox", "listbox"}
 
@@ -95,18 +110,18 @@ def _backend_ids(node: dict) -> Iterator[int]:
         yield from _backend_ids(child)
 
 
-# WCAG 2.1, 1.4.3: 4.5 to 1 for text. The background is that of the nearest ancestor that has one.
+# WCAG 2.1, 1.4.3: 4.5 to 1 for text. The background is that of the ancestors, tints laid over each other.
 _UNREADABLE = """selector => {
     const parsed = colour => (colour.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
     const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
         .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
         .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
     const behind = e => {
-        for (; e; e = e.parentElement) {
-            const colour = parsed(getComputedStyle(e).backgroundColor);
-            if ((colour[3] ?? 1) > 0) return colour;
-        }
-        return [255, 255, 255];
+        if (!e) return [255, 255, 255];
+        const colour = parsed(getComputedStyle(e).backgroundColor), opaque = colour[3] ?? 1;
+        if (opaque === 1) return colour;
+        const below = behind(e.parentElement);
+        return [0, 1, 2].map(k => opaque * colour[k] + (1 - opaque) * below[k]);
     };
     const found = [];
     for (const e of document.querySelectorAll(`${selector} *`)) {

@@ -1,16 +1,12 @@
 """The attribution explorer: one image, the model's prediction, and why.
 
-Controls are of two kinds. Those that ask another question (sample, target, method, steps, baseline)
-call the model; those that look at the answer differently (sign, opacity) only draw again. Both are
-milliseconds once compiled, so each change is answered at once, in the callback. Nothing goes through
-pyplot or an Output widget: the first corrupts figures in callbacks, the second is the slowest way.
+Controls that ask another question call the model, in a thread of the widget's own, and what is known so far
+is drawn meanwhile. What looks at the answer differently (opacity, sign, zoom, the region that is brushed) is
+drawn in the browser. A change asks by itself, and ends the question before it; so dear methods can be offered
+too.
 """
 
-import base64
-import html
-import io
-import threading
-import warnings
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,47 +15,64 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from captum_lite import _baselines as baselines
 from captum_lite import viz
-from captum_lite._function_method import GradientMethod
-from captum_lite._method import AbstractMethod
-from captum_lite._record import Attribution, IncompleteWarning
-from captum_lite.methods import METHODS
-from namedtensor import NamedTensor, is_named, tensor
+from captum_lite._record import Attribution
+from captum_lite.widgets import _explorer_controls as controls
+from captum_lite.widgets import _facts as facts
+from captum_lite.widgets._images import samples, scores_of
+from captum_lite.widgets._look import clip_of, colours_of, finish, sign_of
+from captum_lite.widgets._offers import OFFERED
+from captum_lite.widgets._question import (
+    Answer,
+    Question,
+    answers,
+    baseline_choices,
+    require_names,
+    settled,
+)
+from captum_lite.widgets._region import Regions, words
+from namedtensor.widgets import Chart, Job, Overlay, OverlayPanel, Panel, View
 
-SIGNS = ("all", "positive", "negative", "absolute_value")
-# Those that answer in milliseconds: perturbation methods evaluate the model once for each pixel or more.
-OFFERED = {
-    name: kind
-    for name, kind in METHODS.items()
-    if isinstance(kind, type) and issubclass(kind, GradientMethod)
-}
-_STEPS = ("n_steps", "nt_samples")  # what the steps control sets, by the method's own name for it
-_WIDTH = w.Layout(width="340px")
-_HEAD = "text-align:left;padding-right:12px;white-space:nowrap"
-_WIDE = {"description_width": "90px"}
 
-
-class AttributionExplorer(w.VBox):
+class AttributionExplorer(Panel):
     """Explore the attributions of an image classifier.
+
+    Each control asks the model again, in the background: the picture gets better while it runs, and Cancel
+    keeps what is there (its record has the status "stopped"). `wait` waits for the answer.
 
     Args:
       fun: images -> scores ``[batch class]``, as for the methods.
       images: a named tensor with the dims ``batch height width`` (and maybe ``channel``), or an array
-        ``[batch, height, width]`` or ``[batch, height, width, channel]``, from 0 to 1.
+        ``[batch, height, width]`` or ``[batch, height, width, channel]``.
       labels: the true class of each image, shown beside the prediction.
       class_names: names of the classes; their numbers by default.
-      baselines: name -> image, beside ``zero``, ``mean image`` and ``blurred``.
-      display: what is drawn in place of ``images``, of the same shape: ``1 - images`` for ink on paper.
+      baselines: name -> image (or one for each sample, or a number), beside ``zero``, ``mean image`` and
+        ``blurred``.
+      display: what is drawn in place of ``images``, of the same shape, from 0 to 1: ``1 - images`` for ink on
+        paper, or the photographs before they were normalised.
 
     Traits:
-      attribution: the `Attribution` record on display; None after an error.
+      attribution: the `Attribution` record on display, while it runs with the status "partial"; None after an
+        error.
+      selection: the region that is brushed, ``{"height": slice(2, 5), "width": slice(0, 8)}``, or None.
 
     Raises:
-      ValueError: images without height and width.
+      ValueError: images without height and width, or that are not from 0 to 1 and have no ``display``.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from captum_lite.widgets import AttributionExplorer
+      >>> images = jnp.linspace(0, 1, 8).reshape(2, 2, 2)
+      >>> explorer = AttributionExplorer(lambda x: jnp.stack([x.sum((1, 2)), x[:, 0, 0]], 1), images)
+      >>> explorer.wait()
+      >>> explorer.selection = {"height": slice(0, 1), "width": slice(0, 2)}
+      >>> explorer.attribution.status, f"{explorer.share():.2f}"
+      ('finished', '0.17')
     """
 
+    title = "Attributions of an image"
     attribution = traitlets.Instance(Attribution, allow_none=True)
+    selection = traitlets.Dict(default_value=None, allow_none=True)
 
     def __init__(
         self,
@@ -72,230 +85,249 @@ class AttributionExplorer(w.VBox):
         display: Any = None,
     ):
         """Build the controls, and explain the first image."""
-        self._fun, self._images = fun, _checked(images)
-        self._display = self._images if display is None else _checked(display)
-        self._labels = None if labels is None else np.asarray(labels.array if is_named(labels) else labels)
-        self._class_names = class_names
-        self._baselines = _baseline_choices(self._images, dict(baselines or {}))
-        self._quiet = False  # set while several controls change together
-        self._make_controls()
-        controls = w.VBox(self._controls, layout=w.Layout(flex="0 0 360px"))  # the picture shrinks instead
-        super().__init__([w.HBox([controls, w.VBox([self.picture, self.facts])]), self.message])
+        self._fun, self._samples = fun, samples(images, labels, class_names, display)
+        self._regions = Regions(self._samples.shape, self._samples.shrink)
+        self._baselines = baseline_choices(self._samples, baselines or {})
+        self._question: Question | None = None
+        self._answer: Answer | None = None
+        self._seen: tuple[int, np.ndarray] | None = None  # a sample, and its scores
+        self._settling = False  # set while several controls change together
+        made = self._make_controls()
+        self._make_views()
+        beside = w.Layout(flex="1 1 300px", min_width="0", padding="0 0 0 16px")
+        side = w.VBox([self.facts, self.caption, self.chart], layout=beside)
+        both = w.HBox([self.overlay, side], layout=w.Layout(flex_flow="row wrap", width="100%"))
+        super().__init__(made, [both])
         self.add_class("captum-lite-explorer")
-        self._show_sample()
-        threading.Thread(target=self._compile_others, name="compile attribution methods").start()
+        self._settle()
+        self._listen()
+        self.ask()
 
-    def _make_controls(self) -> None:
-        n = _size(self._images)
-        self.sample = w.IntSlider(0, 0, n - 1, description="sample", tooltip="number of the image")
-        self.target = w.IntText(0, description="target class", tooltip="class whose score is explained")
-        self.method = w.Dropdown(
-            options=list(OFFERED),
-            value="integrated gradients",
-            description="method",
-            tooltip="attribution method",
-        )
-        self.steps = w.IntSlider(50, 1, 200, description="steps", tooltip="path points, or noisy samples")
-        self.baseline = w.Dropdown(
-            options=list(self._baselines),
-            description="baseline",
-            tooltip="image that the input is compared with",
-        )
-        self.sign = w.Dropdown(options=SIGNS, description="sign", tooltip="which attributions are drawn")
-        self.opacity = w.FloatSlider(
-            0.8, min=0, max=1, step=0.05, description="opacity", tooltip="of the heat map"
-        )
-        self._controls = [
-            self.sample,
-            self.target,
-            self.method,
-            self.steps,
-            self.baseline,
-            self.sign,
-            self.opacity,
-        ]
-        for control in self._controls:
-            control.layout, control.style = _WIDTH, _WIDE
-        self.picture, self.facts, self.message = w.HTML(), w.HTML(), w.HTML()
-        self.sample.observe(lambda _: self._show_sample(), "value")
-        for control in (self.target, self.method, self.steps, self.baseline):
-            control.observe(lambda _: self._explain(), "value")
-        for control in (self.sign, self.opacity):
-            control.observe(lambda _: self._draw(), "value")
+    # ---- controls
 
-    def _show_sample(self) -> None:
-        """A new image is first asked about the class that the model sees in it."""
-        self._quiet = True
+    def _make_controls(self) -> list[w.Widget]:
+        self.sample, self.target = controls.number(self._samples), controls.target(self._samples)
+        self.method = controls.dropdown(
+            "method", list(OFFERED), "attribution method", value="integrated gradients"
+        )
+        self.baseline = controls.dropdown(
+            "baseline", list(self._baselines), "image that the input is compared with"
+        )
+        self.steps, self.square = controls.steps(), controls.square(self._samples)
+        self.again = controls.run()
+        return [self.sample, self.target, self.method, self.baseline, self.steps, self.square, self.again]
+
+    def _make_views(self) -> None:
+        self.overlay = Overlay(label="attributions over the image", coords=self._samples.coordinates())
+        self.overlay.layout.flex = "1 1 360px"
+        self.facts, self.caption = w.HTML(), w.HTML()
+        self.chart = Chart(label="how the attributions converge", y_log=True, height=190)
+
+    def _listen(self) -> None:
+        self.sample.observe(lambda _: self.ask(target=None), "value")
+        self.method.observe(lambda _: self._settle(), "value")
+        self.target.observe(lambda change: self.ask(target=int(change["new"])), "value")
+        for control in (self.method, self.baseline, self.steps, self.square):
+            control.observe(lambda _: self.ask(), "value")
+        self.again.on_click(lambda _: self.ask(again=True))
+        self.overlay.observe(self._take_brushed, "selection")
+
+    def _settle(self) -> None:
+        self._settling = True
         try:
-            self._scores = _scores(self._fun(self._one(self._images)))
-            self.target.value = int(self._scores.argmax())
-        except Exception as error:  # whatever the user's model raises is shown, and the notebook goes on
-            return self._fail(error)
+            controls.settle(self.method, self.baseline, self.steps, self.square)
         finally:
-            self._quiet = False
-        return self._explain()
+            self._settling = False
 
-    def _explain(self) -> None:
-        """Ask the method again, and draw."""
-        if self._quiet:
+    # ---- asking
+
+    def ask(self, *, again: bool = False, **changed: Any) -> None:
+        """Ask what the controls say, in the background.
+
+        Args:
+          again: also if it is what was asked last.
+          **changed: ``target=None`` asks about the class that the model sees.
+        """
+        if self._settling:
             return
+        question = dataclasses.replace(self._asked_by_controls(), **changed)
+        if question == self._question and not again:
+            return
+        self._question = question
+        self.start(lambda job: self._work(question, job), f"{question.method} ...")
+
+    def _asked_by_controls(self) -> Question:
+        return Question(
+            int(self.sample.value),
+            # its control still shows the last image's class while the model looks at a new one
+            None if self._question is None else self._question.target,
+            str(self.method.value),
+            str(self.baseline.value),
+            int(self.steps.value),
+            int(self.square.value),
+        )
+
+    def _work(self, asked: Question, job: Job) -> None:
+        """Stream the answers to a question (in the job's thread)."""
+        scores = self._scores_of(asked.sample)
+        question = settled(asked, scores)
+        if question != asked:
+            job.show(lambda: self._settle_target(asked, question))
+            job.flush()
+        for answer in answers(question, self._fun, self._samples, self._baselines, scores, job):
+            job.show(lambda answer=answer: self._show(answer))
+
+    def _scores_of(self, i: int) -> np.ndarray:
+        if self._seen is None or self._seen[0] != i:
+            scores = scores_of(self._fun(self._samples.one(i)))
+            require_names(self._samples.class_names, scores)
+            self._seen = i, scores
+        return self._seen[1]
+
+    def _settle_target(self, asked: Question, question: Question) -> None:
+        """Show the class that the model sees; the question is set first, so that nothing is asked again."""
+        if self._question == asked:
+            self._question = question
+            self.target.value = question.target
+
+    # ---- answers
+
+    def _show(self, answer: Answer) -> None:
+        """Draw a record; the model is not called."""
+        self._answer, self.attribution = answer, answer.record
+        question = answer.question
+        panel = OverlayPanel(
+            image=self._samples.picture(question.sample),
+            map=answer.values,
+            title=self._title(question),
+            note=self._samples.remark(),
+            image_name="display" if self._samples.own_display else "image",
+            index={"batch": question.sample},
+        )
+        self.overlay.put([panel])
+        self._write_facts()
+        with self.chart.hold_sync():
+            self.chart.y_label, self.chart.x_label = "% of the total", "evaluations of the model"
+            self.chart.series = answer.lines()
+        self.caption.value = answer.caption()
+
+    def _title(self, question: Question) -> str:
+        assert question.target is not None, "known before a record is"
+        return f"{question.method}, {self._samples.class_name(question.target)}"
+
+    def _write_facts(self) -> None:
+        answer = self._answer
+        if answer is None:
+            return
+        record, question = answer.record, answer.question
+        seen = self._samples.class_name(int(answer.scores.argmax()))
+        explained = f"{float(np.asarray(record.prediction)[0]):.3f}"
+        if record.baseline_prediction is not None:
+            explained += f"; {float(np.asarray(record.baseline_prediction)[0]):.3f} at the baseline"
+        rows = [
+            ("prediction", facts.prediction(answer.scores, seen, self._samples.truth(question.sample))),
+            ("score explained", explained),
+            *facts.evidence(record),
+            ("status", answer.status()),
+        ]
+        if self.selection is not None:
+            rows.append(("in the selection", self._selected(answer.values)))
+        self.facts.value = facts.table(rows)
+
+    def fail(self, error: Exception) -> None:
+        """One message, and no stale picture."""
+        self._answer = self.attribution = None
+        self.overlay.put([])
+        self.chart.series, self.facts.value, self.caption.value = [], "", ""
+        super().fail(error)
+
+    # ---- the selection
+
+    def share(self) -> float:
+        """The share of the total |attribution| that lies inside the selection.
+
+        Raises:
+          ValueError: there is no selection, or no attribution.
+        """
+        if self._answer is None or self.selection is None:
+            raise ValueError("there is no attribution, or no selection: brush a region, or set .selection.")
+        return facts.share_inside(self._answer.values, self._regions.box(self.selection))[0]
+
+    def _selected(self, values: np.ndarray) -> str:
+        assert self.selection is not None, "asked where there is one"
+        share, pixels = facts.share_inside(values, self._regions.box(self.selection))
+        much = (
+            "no |attribution| anywhere" if np.isnan(share) else f"{facts.percent(share)} of the |attribution|"
+        )
+        return f"{much}, on {facts.percent(pixels)} of the pixels: {words(self.selection)}"
+
+    @traitlets.validate("selection")
+    def _checked_selection(self, proposal: Any) -> Any:
+        given = proposal["value"]
+        return None if given is None else self._regions.checked(given)
+
+    @traitlets.observe("selection")
+    def _put_selection(self, change: Any) -> None:
+        """The region in the overlay."""
+        box = None if change["new"] is None else self._regions.box(change["new"])
+        self.overlay.set_trait("selection", box)
+        self._write_facts()
+
+    def _take_brushed(self, change: Any) -> None:
+        """The region from the overlay; a wrong one is told, and the picture stays."""
+        box = change["new"]
+        if self.selection is not None and box == self._regions.box(self.selection):
+            return  # it came from here
         try:
-            self.attribution = self._asked()
-            self._draw()
-        except Exception as error:  # as above
-            self._fail(error)
-        else:
-            self.message.value = ""
+            self.selection = None if box is None else self._regions.region(box)
+            self.clear()
+        except ValueError as error:
+            self.selection = None
+            self.overlay.set_trait("selection", None)
+            super().fail(error)
 
-    def _asked(self) -> Attribution:
-        method = OFFERED[str(self.method.value)](self._fun)
-        steps = next((name for name in _STEPS if name in method.defaults()), None)
-        self.steps.disabled, self.baseline.disabled = steps is None, not method.compares()
-        options = {} if steps is None else {steps: self.steps.value}
-        return self._call(method, int(self.target.value), options)
-
-    def _call(self, method: AbstractMethod, target: int, options: dict[str, Any]) -> Attribution:
-        baseline = self._one(self._baselines[str(self.baseline.value)]) if method.compares() else None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", IncompleteWarning)  # the gap is shown with every picture
-            return method.explain(self._one(self._images), baseline, target, **options)
-
-    def _one(self, images: Any) -> Any:
-        i = self.sample.value
-        if not hasattr(images, "shape"):
-            return images
-        if _size(images) == 1:
-            i = 0
-        return images.isel(batch=slice(i, i + 1)) if is_named(images) else images[i : i + 1]
-
-    def _draw(self) -> None:
-        """Draw the record that is there; the model is not called."""
-        record: Any = self.attribution
-        if record is None:
-            return
-        self.picture.value = _img(self.figure(), self._sentence())
-        self.facts.value = _table(self._facts(record))
+    # ---- figures and pages
 
     def figure(self) -> Figure:
-        """The picture on display as a matplotlib figure, for a paper."""
-        if self.attribution is None:
-            raise ValueError("there is nothing to draw: the last question had no answer.")
-        i = self.sample.value
-        image = self._display.isel(batch=i) if is_named(self._display) else self._display[i]
-        figure = Figure(figsize=(6.4, 2.7), layout="compressed")
+        """The picture on display as a matplotlib figure, with the look that is set in the widget.
+
+        Raises:
+          ValueError: there is nothing to draw (yet).
+        """
+        answer, overlay = self._answer, self.overlay
+        if answer is None:
+            raise ValueError("there is nothing to draw: the last question has no answer (yet).")
+        image, values = self._samples.picture(answer.question.sample), answer.values
+        height, width = values.shape
+        figure = Figure(figsize=_size(height, width), layout="compressed")
         left, right = figure.subplots(1, 2)
-        viz.show(self.attribution, image, method="original_image", ax=left, colorbar=False, title="image")
-        viz.show(
-            self.attribution,
+        plain: Any = {"method": "original_image", "colorbar": False, "title": "image"}
+        sign = sign_of(overlay, [values])
+        drawn = viz.show(
+            values,
             image,
             method="blended_heat_map",
-            sign=self._sign(),
-            opacity=self.opacity.value,
+            sign=sign,
+            cmap=colours_of(overlay, sign),
+            clip=clip_of(overlay),
+            opacity=overlay.opacity,
             ax=right,
-            title=f"{self.method.value}, {self._class(int(self.target.value))}",
+            title=self._title(answer.question),
         )
+        for picture in (viz.show(values, image, ax=left, **plain), drawn):
+            finish(picture, overlay)
         return figure
 
-    def _sign(self) -> str:
-        """Magnitudes have no sign to centre the colours on."""
-        record: Any = self.attribution
-        values = record.attributions
-        least = float(np.min(np.asarray(values.array if is_named(values) else values)))
-        return "absolute_value" if self.sign.value == "all" and least >= 0 else str(self.sign.value)
-
-    def _class(self, number: int) -> str:
-        return f"class {number}" if self._class_names is None else self._class_names[number]
-
-    def _sentence(self) -> str:
-        """The picture in words, for those who cannot see it."""
-        what = f"{self.method.value} of {self._class(int(self.target.value))}"
-        return f"Sample {self.sample.value} and a heat map over its pixels: {what}, sign {self.sign.value}."
-
-    def _facts(self, record: Attribution) -> list[tuple[str, str]]:
-        odds = np.exp(self._scores - self._scores.max())
-        best = int(self._scores.argmax())
-        truth = (
-            "" if self._labels is None else f"; labelled {self._class(int(self._labels[self.sample.value]))}"
+    def parts(self) -> list[View | str]:
+        """The overlay, and beside it what is known of it."""
+        begin = (
+            "<div style='display:flex;flex-wrap:wrap;gap:8px 24px'><div style='flex:1 1 360px;min-width:0'>"
         )
-        rows = [
-            ("prediction", f"{self._class(best)}, probability {odds[best] / odds.sum():.3f}{truth}"),
-            ("score explained", f"{float(record.prediction[0]):.3f}"),
-        ]
-        if record.convergence_delta is not None:
-            gap = abs(float(record.convergence_delta[0]))
-            share = f"{100 * float(record.gap[0]):.2g} % of the total attribution"
-            if record.baseline_prediction is None:  # LRP counts from nothing
-                rows.append(("absorbed by biases", f"{gap:.2e}, {share}"))
-            else:
-                rows.append(("completeness gap", f"{gap:.2e}, {share}: a lower bound on the error"))
-        if record.error is not None:
-            share = float(np.asarray(record.error)[0])
-            rows.append(("estimated error", f"{share:.1%} of the total attribution"))
-        rows.append(("gradient evaluations", str(record.evaluations["gradient"])))
-        return rows
-
-    def _fail(self, error: Exception) -> None:
-        """One message, and no stale picture."""
-        self.attribution = None
-        self.picture.value = self.facts.value = ""
-        self.message.value = (
-            "<div role='alert' style='padding:8px 12px;max-width:640px;border-left:4px solid "
-            "var(--jp-error-color1, #b00020);background:var(--jp-layout-color2, #eee);"
-            f"color:var(--jp-ui-font-color1, #222)'>{html.escape(str(error)) or type(error).__name__}</div>"
-        )
-
-    def _compile_others(self) -> None:
-        """Compile the other methods while the user looks, so that choosing one does not wait."""
-        for kind in OFFERED.values():
-            try:
-                self._call(kind(self._fun), int(self._scores.argmax()), {})
-            except Exception:  # it will be raised again, and shown, when the method is chosen
-                continue
+        then = "</div><div style='flex:1 1 300px;min-width:0'>"
+        return [begin, self.overlay, then, self.facts.value, self.caption.value, self.chart, "</div></div>"]
 
 
-def _checked(images: Any) -> Any:
-    images = images if is_named(images) else np.asarray(images)
-    if is_named(images):
-        images.expect("batch height width channel" if "channel" in images.dims else "batch height width")
-    elif images.ndim not in (3, 4):
-        raise ValueError(
-            f"images have the shape {images.shape}: "
-            "give [batch, height, width] or [batch, height, width, channel]."
-        )
-    if not _size(images):
-        raise ValueError("there are no images: the batch is empty.")
-    return images
-
-
-def _size(images: Any) -> int:
-    return images.shape["batch"] if is_named(images) else images.shape[0]
-
-
-def _baseline_choices(images: Any, more: dict[str, Any]) -> dict[str, Any]:
-    mean = baselines.mean(images)
-    mean = tensor(mean.array[None], ["batch", *mean.dims]) if isinstance(mean, NamedTensor) else mean[None]
-    return {"zero": 0.0, "mean image": mean, "blurred": baselines.blurred(images), **more}
-
-
-def _scores(output: Any) -> np.ndarray:
-    output = output.to_array("batch ...") if is_named(output) else output
-    scores = np.asarray(output)
-    if scores.ndim != 2 or scores.shape[0] != 1:
-        raise ValueError(
-            f"the function returned shape {scores.shape} for one image: the explorer needs [1, classes]."
-        )
-    return scores[0]
-
-
-def _img(figure: Figure, words: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img alt="{html.escape(words)}" style="max-width:100%" src="data:image/png;base64,{data}">'
-
-
-def _table(rows: list[tuple[str, str]]) -> str:
-    cells = "".join(
-        f"<tr><th style='{_HEAD}'>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows
-    )
-    return f"<table style='line-height:1.5'>{cells}</table>"
+def _size(height: int, width: int) -> tuple[float, float]:
+    """Inches of a figure of two pictures side by side, of this shape."""
+    side = 2.6 * min(1.6, width / height)
+    return 2 * side + 1.2, min(6.0, side * height / width) + 0.5

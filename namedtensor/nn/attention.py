@@ -137,7 +137,7 @@ def attention(
     scale: NamedTensor | float | None = None,
     causal: str | None = None,
 ) -> NamedTensor:
-    """``softmax over ``over`` of (query . key * scale + bias), times value``.
+    """``softmax(query . key * scale + bias)`` over ``over``, times ``value``.
 
     ``query . key`` sums over ``features``. All other names that operands share are matched pointwise:
     batches and heads need no mention, and grouped-query attention is names alone, a ``group`` that only

@@ -8,8 +8,23 @@ with optional("lab"):
 from namedtensor.widgets.chart import Chart, line
 from namedtensor.widgets.controls import Slider, Work
 from namedtensor.widgets.job import Job
+from namedtensor.widgets.model_explorer import ModelExplorer
 from namedtensor.widgets.overlay import Overlay, OverlayPanel
 from namedtensor.widgets.panel import Panel
+from namedtensor.widgets.tensor_explorer import TensorExplorer
 from namedtensor.widgets.view import View, source
 
-__all__ = ["Chart", "Job", "Overlay", "OverlayPanel", "Panel", "Slider", "View", "Work", "line", "source"]
+__all__ = [
+    "Chart",
+    "Job",
+    "ModelExplorer",
+    "Overlay",
+    "OverlayPanel",
+    "Panel",
+    "Slider",
+    "TensorExplorer",
+    "View",
+    "Work",
+    "line",
+    "source",
+]

@@ -65,6 +65,9 @@ class Overlay(View):
     """Pictures with maps over them.
 
     Traits:
+      rows: titles of rows.
+      columns: titles of columns.
+      remarks: what stands in a row instead of pictures: ``{"2": "why there are none"}``.
       opacity: of the maps, 0 to 1.
       threshold: magnitudes below this fraction of the scale's end are not drawn.
       sign: "all", "positive", "negative" or "absolute_value".
@@ -83,12 +86,13 @@ class Overlay(View):
       hint: what stands where the readout will be.
     """
 
-    _esm = source("core.js", "overlay.js")
+    _esm = source("core.js", "board.js", "overlay.js")
 
     numbers = traitlets.Bytes().tag(sync=True)
     panels = traitlets.List().tag(sync=True)
     rows = traitlets.List(traitlets.Unicode()).tag(sync=True)
     columns = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    remarks = traitlets.Dict().tag(sync=True)
     dims = traitlets.List(traitlets.Unicode(), default_value=["height", "width"]).tag(sync=True)
     coords = traitlets.Dict().tag(sync=True)
     opacity = traitlets.Float(0.8, min=0, max=1).tag(sync=True)
@@ -103,7 +107,7 @@ class Overlay(View):
     selection = traitlets.List(traitlets.Int(), default_value=None, allow_none=True).tag(sync=True)
     tool = traitlets.Enum(["look", "select", "paint", "erase"], "look").tag(sync=True)
     tools = traitlets.List(traitlets.Unicode(), default_value=["look", "select"]).tag(sync=True)
-    mask = traitlets.Bytes().tag(sync=True)
+    mask = traitlets.CBytes().tag(sync=True)  # the browser's come as a memoryview
     brush = traitlets.Int(1, min=1).tag(sync=True)
     controls = traitlets.List(traitlets.Unicode()).tag(sync=True)
     cell_width = traitlets.Int(0).tag(sync=True)

@@ -25,6 +25,8 @@ class Panel(w.VBox):
     Args:
       controls: on the left; may be empty.
       views: on the right, one below the other: views, and `ipywidgets.HTML` for text.
+
+    Attributes:
       title: of the page that `to_html` writes.
     """
 
@@ -87,7 +89,8 @@ class Panel(w.VBox):
 
     def cancel(self) -> None:
         """Ask the work to stop; what it has shown stays."""
-        if self._job is not None:
+        if self._job is not None and self._job.running:
+            self.work.text = "stopping ..."  # after this step: what compiles cannot be left
             self._job.stop()
 
     def wait(self, timeout: float = 60.0) -> None:

@@ -73,8 +73,9 @@ function drawLines(into, size, { series, xLabel, yLabel, xLog, yLog, yZero }) {
 function drawBars(into, size, { series, xLabel, xLog }) {
   const names = series[0]?.x ?? [];
   const left = Math.min(size.width / 2, 20 + 7 * Math.max(4, ...names.map(name => String(name).length)));
-  const values = series.flatMap(s => s.y), below = values.some(v => v < 0) ? 50 : 0; // room for the numbers
-  const x = axisOf(values, left + below, size.width - MARGIN.right - 50, { log: xLog, zero: true });
+  const values = series.flatMap(s => s.y), beside = series.length === 1 ? 50 : 6; // room for the numbers, if there are any
+  const below = values.some(v => v < 0) ? beside : 0;
+  const x = axisOf(values, left + below, size.width - MARGIN.right - beside, { log: xLog, zero: true });
   const room = (size.height - MARGIN.top - MARGIN.bottom) / Math.max(1, names.length);
   const base = xLog ? left + below : x(0);
   const points = [];

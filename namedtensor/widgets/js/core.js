@@ -83,7 +83,9 @@ function colourIndex(value, scale) {
   return 3 * Math.round(255 * Math.min(1, Math.max(0, fraction)));
 }
 
-const MISSING = [128, 128, 128]; // NaN: in no colour map
+// In no colour map: what is not a number, and what has no end.
+const MISSING = [128, 128, 128];
+const INFINITE = [255, 0, 255];
 
 // Pixels of a map over an image. `image`: {data, height, width, channels} or null, values 0 to 1; `map`: the same
 // with one channel, or null.
@@ -100,18 +102,18 @@ function rasterOf(image, map, scale, palette, { opacity = 1, threshold = 0 } = {
       green = colour ? 255 * image.data[3 * i + 1] : red;
       blue = colour ? 255 * image.data[3 * i + 2] : red;
       // under a map only brightness is left, else two colours would mix into a third that means nothing
-      if (map && colour) red = green = blue = 0.299 * red + 0.587 * green + 0.114 * blue;
+      if (map && colour && opacity > 0) red = green = blue = 0.299 * red + 0.587 * green + 0.114 * blue;
       under = 1;
     }
     let over = 0;
     if (map) {
       const value = map.data[i];
-      const missing = Number.isNaN(value);
+      const missing = !Number.isFinite(value);
       const seen = missing || threshold === 0 || Math.abs(scale.part(value)) >= least;
       over = seen ? (image ? opacity : 1) : 0;
       if (over) {
         const at = missing ? 0 : colourIndex(value, scale);
-        const [r, g, b] = missing ? MISSING : [table[at], table[at + 1], table[at + 2]];
+        const [r, g, b] = missing ? (Number.isNaN(value) ? MISSING : INFINITE) : [table[at], table[at + 1], table[at + 2]];
         red += over * (r - red);
         green += over * (g - green);
         blue += over * (b - blue);

@@ -10,7 +10,7 @@ from namedtensor._tensor import NamedTensor, is_named, tensor
 from namedtensor._wrap import wrap_fn
 from namedtensor.display import plot
 from namedtensor.interop import from_dlpack, load, save, to_numpy
-from namedtensor.interpreter import capture, list_taps, replace, tap
+from namedtensor.interpreter import capture, list_taps, outline, replace, tap
 from namedtensor.nn.activations import *
 from namedtensor.ops import fft, linalg, random
 from namedtensor.ops.along import *

@@ -5,6 +5,7 @@ from namedtensor.interpreter.convolutions import fast_convolutions
 from namedtensor.interpreter.equation import Equation
 from namedtensor.interpreter.frame import Frame
 from namedtensor.interpreter.marks import tap
+from namedtensor.interpreter.outline import Outline, Place, outline
 from namedtensor.interpreter.rules import RuleTable, UnsupportedPrimitiveError, bind
 from namedtensor.interpreter.taps import UnknownTapError, capture, list_taps, replace
 from namedtensor.interpreter.walk import interpret
@@ -12,6 +13,8 @@ from namedtensor.interpreter.walk import interpret
 __all__ = [
     "Equation",
     "Frame",
+    "Outline",
+    "Place",
     "RuleTable",
     "UnknownTapError",
     "UnsupportedPrimitiveError",
@@ -21,6 +24,7 @@ __all__ = [
     "fast_convolutions",
     "interpret",
     "list_taps",
+    "outline",
     "replace",
     "tap",
 ]

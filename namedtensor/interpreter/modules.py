@@ -29,7 +29,8 @@ from namedtensor._tensor import is_named
 from namedtensor.interpreter.marks import tap
 from namedtensor.interpreter.walk import is_array
 
-EVERY = frozenset({"*"})  # all modules are wanted
+EVERY = frozenset({"*"})  # all modules are wanted, and then each marks its equations too
+MODULE = "module["  # how the scope begins that says which module's call an equation stands in
 
 _WANTED = jax.make_user_context(default_value=frozenset())  # a context of JAX, so its caches see it
 
@@ -74,16 +75,27 @@ def _rebound(fun: Any) -> Any:
 def _passed(call: _Call, run: Callable[[], Any]) -> Any:
     """Run a method of a module, and tap what its ``__call__`` returns."""
     before = _GOING_ON.get()
-    token = _GOING_ON.set(call)
-    try:
-        out = run()
-    finally:
-        _GOING_ON.reset(token)
     path = call.paths.get(id(call.module))
     again = before is not None and before.module is call.module and before.method == call.method
-    if call.method != "__call__" or again or not path or not (_WANTED.value & {path, *EVERY}):
-        return out  # again: a method that calls that of its parent class
-    return _tapped(out, path)
+    wanted = _WANTED.value & {path, *EVERY}
+    watched = path if call.method == "__call__" and not again and wanted else None
+    token = _GOING_ON.set(call)  # again: a method that calls that of its parent class
+    try:
+        with _extent(watched) if watched and _WANTED.value & EVERY else contextlib.nullcontext():
+            out = run()
+            return _tapped(out, watched) if watched else out
+    finally:
+        _GOING_ON.reset(token)
+
+
+def _extent(path: str) -> contextlib.AbstractContextManager[Any]:
+    """The scope that marks the equations of a module's call."""
+    return jax.named_scope(f"{MODULE}{path.replace('/', '|')}]")  # scopes are parted by slashes
+
+
+def module_of(part: str) -> str | None:
+    """The path of the module that a part of a scope marks; None for a scope of the user's."""
+    return part[len(MODULE) : -1].replace("|", "/") if part.startswith(MODULE) else None
 
 
 def _tapped(out: Any, path: str) -> Any:

@@ -20,6 +20,7 @@ from jax.extend import core
 from namedtensor.interpreter import compat
 from namedtensor.interpreter.equation import scope
 from namedtensor.interpreter.marks import DIMS
+from namedtensor.interpreter.modules import MODULE
 
 
 def tapped(closed: core.ClosedJaxpr, wanted: Set[str]) -> core.ClosedJaxpr:
@@ -75,7 +76,7 @@ def _path(eqn: Any, outer: str) -> str | None:
     """The scopes of an equation, with those around its jaxpr; None for one of a backward pass."""
     if "transpose(" in str(eqn.source_info.name_stack):
         return None
-    parts = (part for part in scope(eqn).split("/") if part and not part.startswith(DIMS))
+    parts = (part for part in scope(eqn).split("/") if part and not part.startswith((DIMS, MODULE)))
     return "/".join((outer, *parts) if outer else parts)
 
 

@@ -72,7 +72,8 @@ def _listed(recorded: Lists) -> dict[str, Any]:
     return out
 
 
-def _unknown(name: str, there: Iterable[str]) -> UnknownTapError:
+def unknown(name: str, there: Iterable[str]) -> UnknownTapError:
+    """The error for a place that is not there."""
     there = list(there)
     if passed := [k for k in there if k.rpartition("#")[0] == name]:
         return UnknownTapError(
@@ -100,6 +101,8 @@ def _unknown(name: str, there: Iterable[str]) -> UnknownTapError:
 def list_taps(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
     """The places of a function, with the shape of what passes there; nothing is computed.
 
+    `outline` shows them as a tree, with their costs.
+
     Args:
       fun: any JAX function.
       *args: arguments for it (arrays or `jax.ShapeDtypeStruct`).
@@ -111,10 +114,14 @@ def list_taps(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, A
       place inside a scan has one axis more, in front: its iterations. A place passed several times is
       listed as ``name#1``, ``name#2``; one of several values as ``name[0]``, ``name[1]``.
     """
-    there = _shapes(Program.traced(fun, args, kwargs))
+    there = shapes(Program.traced(fun, args, kwargs))
+    return there | others(there, shapes(places.everywhere(fun, args, kwargs)))
+
+
+def others(there: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """The places of whose name there is no tap."""
     taken = {places.base(name) for name in there}
-    more = _shapes(places.everywhere(fun, args, kwargs))
-    return there | {name: shape for name, shape in more.items() if places.base(name) not in taken}
+    return {name: shape for name, shape in more.items() if places.base(name) not in taken}
 
 
 def capture(
@@ -167,7 +174,7 @@ def replace(fun: Callable[..., Any], values: Mapping[str, Any]) -> Callable[...,
 
     def replaced(*args: Any, **kwargs: Any) -> Any:
         program = places.traced(fun, values, args, kwargs)
-        there = _shapes(program)
+        there = shapes(program)
         _require(values, there, fun, args, kwargs)
         fed: Lists = {}
         for place, shape in there.items():
@@ -181,10 +188,10 @@ def replace(fun: Callable[..., Any], values: Mapping[str, Any]) -> Callable[...,
 def _require(names: Iterable[str], there: Mapping[str, Any], fun: Any, args: Any, kwargs: Any) -> None:
     for name in names:
         if name not in there:
-            raise _unknown(name, list_taps(fun, *args, **kwargs))
+            raise unknown(name, list_taps(fun, *args, **kwargs))
 
 
-def _shapes(program: Program) -> dict[str, Any]:
+def shapes(program: Program) -> dict[str, Any]:
     """What passes at all taps of a program, as shapes."""
     order: list[str] = []  # of the program; a dict that passes through JAX comes back sorted
 

@@ -51,7 +51,7 @@ class ModelExplorer(Panel):
       >>> explorer.selection = "hidden"  # as a click does
       >>> explorer.wait()
       >>> explorer.activation.dims
-      Dims('embed')
+      ('embed',)
     """
 
     title = "model"

@@ -98,6 +98,7 @@ class PerturbationBrush(Panel):
         )
         self._before: tuple[int, np.ndarray] | None = None  # a sample, and its scores
         self._after: np.ndarray | None = None  # the scores with the mask; None where nothing is covered
+        self._to_erase: Asked | None = None  # the top of this, as soon as it is known
         self._settling = True  # set while several controls change together
         made = self._make_controls(method)
         self._make_views()
@@ -309,6 +310,7 @@ class PerturbationBrush(Panel):
         if self._explanations.known(asked) is not None:
             self._take_top(asked)
         else:
+            self._to_erase = asked
             self.start(lambda job: self._explain_and_erase(asked, job), f"{asked.method} ...")
 
     def _explain_and_erase(self, asked: Asked, job: Job) -> None:
@@ -316,6 +318,7 @@ class PerturbationBrush(Panel):
             job.show(lambda: self._take_top(asked))
 
     def _take_top(self, asked: Asked) -> None:
+        self._to_erase = None
         known = self._explanations.known(asked)
         if known is not None and asked == self._asked():
             self.mask = magnified(top(known.map, self.top.value / 100), self._samples)
@@ -338,6 +341,9 @@ class PerturbationBrush(Panel):
         one, filling = self._samples.one(asked.sample), self._explanations.filling(asked)
         fun = softmaxed(self._fun) if takes_softmax else self._fun
         erasure = Erasure(fun, one, filling, asked.target, explained.attributions, self._seed)
+        if self._to_erase == asked:  # by work that this one has ended
+            job.show(lambda: self._take_top(asked))
+            job.flush()
         for curves, done in erasure.curves():
             job.report(_SHARE + (1 - _SHARE) * done)
             job.show(lambda curves=curves: self._show_curves(asked, curves))

@@ -1,5 +1,5 @@
 """Small data sets with named dims: real ones, and generated ones with a known answer."""
 
-from namedtensor.datasets import digits, planted
+from namedtensor.datasets import digits, photographs, planted
 
-__all__ = ["digits", "planted"]
+__all__ = ["digits", "photographs", "planted"]

@@ -73,7 +73,12 @@ def test_new_panels_are_one_message(monkeypatch):
 
 @pytest.mark.parametrize(
     ("image", "drawn"),
-    [(np.zeros((2, 3)), np.zeros((3, 2))), (None, None), (np.zeros((2, 3, 2)), None), (None, np.zeros((2, 3, 3)))],
+    [
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (None, None),
+        (np.zeros((2, 3, 2)), None),
+        (None, np.zeros((2, 3, 3))),
+    ],
 )
 def test_a_panel_of_two_sizes_is_refused(image, drawn):
     with pytest.raises(ValueError, match=r"a panel has an image .* give \[height, width\]"):
@@ -215,7 +220,9 @@ def test_numbers_of_a_page_are_those_of_the_widget(tmp_path):
     page = Shown([], [overlay]).to_html(tmp_path / "panel.html").read_text(encoding="utf-8")
     state = json.loads(re.search(r'id="state">(.*?)</script>', page, re.S)[1])[0]["state"]
     assert state["label"] == "</script><b>{{state}}"
-    np.testing.assert_array_equal(np.frombuffer(base64.b64decode(state["numbers"]["base64"]), "<f4"), values.ravel())
+    np.testing.assert_array_equal(
+        np.frombuffer(base64.b64decode(state["numbers"]["base64"]), "<f4"), values.ravel()
+    )
 
 
 def test_where_widgets_do_not_run_there_is_a_picture(panel):

@@ -172,3 +172,16 @@ def test_every_control_has_a_name(page):
     names = named_controls(page, ".nt-panel")
     assert {"sample", "Run", "opacity", "threshold", "sign", "colours", "clip", "zoom in"} <= set(names)
     assert all(name.strip() for name in names)
+
+
+def test_a_change_of_theme_leaves_the_picture(page):
+    drawn = """() => { const canvas = document.querySelector('.jp-OutputArea-output .nt-canvas');
+        return canvas.width > 0 && canvas.getContext('2d')
+            .getImageData(0, 0, canvas.width, canvas.height).data.some(v => v > 0); }"""
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        page.evaluate(
+            "async theme => { await window.jupyterapp.commands.execute('apputils:change-theme', { theme }); }",
+            theme,
+        )
+        settled(page)
+        assert page.evaluate(drawn)

@@ -292,6 +292,8 @@ class Cell {
     const { canvas, board } = this;
     const ratio = window.devicePixelRatio || 1;
     const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
+    // for a moment without layout, as when JupyterLab changes its theme: what is drawn stays
+    if (!width || !height) return;
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = canvas.getContext('2d');
     context.clearRect(0, 0, width, height);

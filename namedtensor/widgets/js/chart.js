@@ -125,6 +125,8 @@ function render({ model, el }) {
   root.append(legend, picture, readout, table);
   let points = [], at = -1;
   const redraw = redrawer(root, () => {
+    // for a moment without layout, as when JupyterLab changes its theme: what is drawn stays
+    if (picture.childElementCount && !root.hidden && !picture.clientWidth) return;
     const given = name => model.get(name);
     const size = { width: picture.clientWidth || 480, height: given('height') };
     const about = { series: given('series'), xLabel: given('x_label'), yLabel: given('y_label'), xLog: given('x_log'), yLog: given('y_log'), yZero: given('y_zero') };

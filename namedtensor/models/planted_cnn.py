@@ -1,0 +1,119 @@
+"""A small convolutional network for the planted objects, whose explanations have a right answer.
+
+It sees every part of the image alike and takes the strongest sign of each feature, wherever it is: what
+decides is on the object, as nothing else tells the classes apart.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+
+from namedtensor import datasets, nn
+from namedtensor._optional import optional
+from namedtensor._tensor import NamedTensor, tensor
+from namedtensor.interpreter import tap
+from namedtensor.models._cache import Params, cached
+from namedtensor.ops import random
+from namedtensor.ops.factories import zeros
+from namedtensor.transforms import jit, value_and_grad
+
+SHAPES = {
+    "conv1": "kh:3 kw:3 channel:3 feature:24",
+    "conv2": "kh:3 kw:3 channel:24 feature:32",
+    "conv3": "kh:3 kw:3 channel:32 feature:48",
+    "out": "channel:48 class:8",
+}
+_FAN_IN = {"conv1": 27, "conv2": 216, "conv3": 288, "out": 48}
+_STRIDES = {"conv1": 1, "conv2": 2, "conv3": 1}
+IMAGES, STEPS, BATCH, RATE = 2000, 200, 64, 4e-3
+
+
+def init(key: jax.Array) -> Params:
+    """Parameters with He-normal weights (He et al. 2015, arXiv:1502.01852) and zero biases."""
+    params = {}
+    for k, (layer, shape) in zip(jax.random.split(key, len(SHAPES)), SHAPES.items(), strict=True):
+        params[layer] = random.normal(k, shape) * (2 / _FAN_IN[layer]) ** 0.5
+        params[f"{layer}.bias"] = zeros(shape.split()[-1])
+    return params
+
+
+def apply(params: Params, images: NamedTensor) -> NamedTensor:
+    """Logits ``[batch class]`` of images ``[batch height width channel]``.
+
+    Taps: ``conv1``, ``conv2``, ``conv3`` (after relu), ``logits``.
+    """
+    x = images - 0.5
+    for layer, stride in _STRIDES.items():
+        x = nn.conv(x, params[layer], {"height": "kh", "width": "kw"}, over="channel", stride=stride)
+        x = tap((x + params[f"{layer}.bias"]).relu(), layer).rename(feature="channel")
+    return tap(x.max("height width").dot("channel", params["out"]) + params["out.bias"], "logits")
+
+
+def loss(params: Params, images: NamedTensor, labels: NamedTensor) -> NamedTensor:
+    """Mean cross-entropy over the batch."""
+    return nn.cross_entropy(apply(params, images), labels, "class").mean()
+
+
+def accuracy(params: Params, images: NamedTensor, labels: NamedTensor) -> float:
+    """The fraction of ``images`` whose largest logit is the label's."""
+    return float((apply(params, images).argmax("class") == labels).mean())
+
+
+def train(
+    key: jax.Array,
+    planted: datasets.planted.Planted,
+    *,
+    steps: int = STEPS,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> Params:
+    """Train from scratch with Adam (Kingma, Ba 2014, arXiv:1412.6980) and a cosine schedule.
+
+    Args:
+      key: decides the initial weights and the batches.
+      planted: the training images.
+      steps: how many batches of 64.
+      progress: wraps the loop's iterable, for a progress bar: ``tqdm.auto.tqdm``.
+    """
+    with optional("models"):
+        import optax
+
+    images, labels = (x.rename(batch="n") for x in (planted.images, planted.labels))
+    optimizer = optax.adam(optax.cosine_decay_schedule(RATE, steps))
+    key, start = jax.random.split(key)
+    params: Any = init(start)
+    state = optimizer.init(params)
+
+    @jit
+    def step(params: Params, state: Any, key: jax.Array) -> tuple[Params, Any]:
+        chosen = tensor(jax.random.randint(key, (BATCH,), 0, len(planted)), "batch")
+        _, gradient = value_and_grad(loss)(params, images.isel(n=chosen), labels.isel(n=chosen))
+        updates, state = optimizer.update(gradient, state, params)
+        return jax.tree.map(lambda p, u: p + u, params, updates), state
+
+    for k in progress(jax.random.split(key, steps)):
+        params, state = step(params, state, k)
+    return params
+
+
+def load(*, progress: bool = True) -> Params:
+    """The trained parameters: from the cache, or trained first (about 10 s), the same ones every time.
+
+    Args:
+      progress: show a bar while training.
+
+    Raises:
+      ImportError: optax or platformdirs is not installed.
+    """
+
+    def make() -> Params:
+        with optional("models"):
+            from tqdm.auto import tqdm
+
+        bar = functools.partial(
+            tqdm, desc="training the planted CNN, once", unit="step", disable=not progress
+        )
+        return train(jax.random.key(0), datasets.planted.generate(IMAGES, seed=1), progress=bar)
+
+    return cached("planted_cnn", f"1 {SHAPES} {IMAGES} {STEPS} {BATCH} {RATE}", make)

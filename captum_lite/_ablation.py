@@ -34,6 +34,10 @@ class Parts(Protocol):
         """Which elements are in a part, broadcastable to the inputs (of their rank)."""
         ...
 
+    def shared(self, problem: Problem) -> Arrays | None:
+        """Which elements are always in the same parts, by number; None where there are no two."""
+        ...
+
     def replacement(self, problem: Problem, number: Any) -> Arrays:
         """What stands in their place."""
         ...
@@ -55,11 +59,12 @@ def ablated(problem: Problem, parts: Parts, internal_batch_size: int | None) -> 
     """
     numbers = np.concatenate([[_NOTHING], spread_order(parts.count)]).astype(np.int32)
     size = copies_at_once(problem, internal_batch_size, len(numbers))
-    seen, known = 0, _nothing_seen(problem, parts)
+    seen, known, features = 0, _nothing_seen(problem, parts), parts.shared(problem)
     for some, weights in chunks(size, numbers, np.ones(len(numbers), bool)):
         known, attributions = _ablate(problem, parts, known, some, weights)
         seen = min(seen + size, len(numbers))
-        yield Estimate(attributions, seen / len(numbers), forwards=seen * problem.batch)
+        done, forwards = seen / len(numbers), seen * problem.batch
+        yield Estimate(attributions, done, forwards=forwards, features=features)
 
 
 def _nothing_seen(problem: Problem, parts: Parts) -> _Seen:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._counting import total
 from captum_lite._inputs import Arrays, Layout
 
 
@@ -24,8 +25,8 @@ class Estimate(NamedTuple):
       status: how the work ended, where there is more to say than "finished": "converged", "budget".
       residuals: place in the model -> what a rule that is not exact there misses, ``[batch]``.
       layout: how the attributions are laid out where it is not as the inputs.
-      total: what the attributions add up to, ``[batch]``, where it is not the sum of all their values
-        (several elements that are one feature show its value each, and it counts once).
+      features: for each input the number of the feature that an element belongs to, as in `Features`, where
+        several elements are one: each shows its value, and it counts once. None where each is one by itself.
     """
 
     attributions: Arrays
@@ -38,7 +39,7 @@ class Estimate(NamedTuple):
     status: str | None = None
     residuals: dict[str, Any] | None = None
     layout: Layout | None = None
-    total: Any = None
+    features: Arrays | None = None
 
 
 def total_error(estimate: Estimate) -> Any:
@@ -46,7 +47,6 @@ def total_error(estimate: Estimate) -> Any:
     if estimate.error is not None or estimate.error_map is None:
         return estimate.error
     # the mean absolute value of a normal variable is sqrt(2/pi) standard deviations
-    error = sum(jnp.abs(e).reshape(e.shape[0], -1).sum(1) for e in estimate.error_map) * (2 / np.pi) ** 0.5
-    sizes = [jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in estimate.attributions]
-    total = jnp.stack(sizes).sum(0)
-    return error / jnp.maximum(total, jnp.finfo(total.dtype).tiny)
+    sizes = (tuple(map(jnp.abs, arrays)) for arrays in (estimate.error_map, estimate.attributions))
+    error, whole = (total(size, estimate.features) for size in sizes)
+    return error * (2 / np.pi) ** 0.5 / jnp.maximum(whole, jnp.finfo(whole.dtype).tiny)

@@ -4,6 +4,7 @@ Perturbation methods count in features, not in elements: a segment of an image, 
 each element by itself. However the user writes them, here they are one integer for each element.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,12 @@ class Features:
         """Which elements belong to a feature."""
         return tuple(i == number for i in self.index)
 
+    def shared(self, problem: Problem) -> Arrays | None:
+        """The index, where elements share a feature; None where each element is one by itself."""
+        elements = sum(math.prod(x.shape[1:]) for x in problem.inputs)
+        alone = self.count == elements and all(i.shape[0] == 1 for i in self.index)
+        return None if alone else self.index
+
     def replacement(self, problem: Problem, number: Any) -> Arrays:
         """What stands in their place when it is taken away."""
         assert problem.baselines is not None, "perturbation methods compare"
@@ -66,6 +73,11 @@ def spread(problem: Problem, features: Features, values: Any) -> Arrays:
 def laid_out(problem: Problem, features: Features, values: Any, input_shape: bool) -> Arrays:
     """Values of features at the elements, or as they are, ``[batch, feature]``."""
     return spread(problem, features, values) if input_shape else (values.T,)
+
+
+def shared_of(problem: Problem, features: Features, input_shape: bool) -> Arrays | None:
+    """The features that elements of what `laid_out` returns share."""
+    return features.shared(problem) if input_shape else None
 
 
 def layout_of(problem: Problem, input_shape: bool) -> Layout | None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from captum_lite._inputs import Arrays, Layout, require_finite, unpack
 from captum_lite._record import Attribution
@@ -28,6 +29,15 @@ def fitting(values: Any, inputs: Arrays, layout: Layout, what: str = "attributio
     fitted = tuple(_fit(a, d, x, names, f"{what} {i}") for i, (a, d, x, names) in enumerate(both))
     require_finite(fitted, f"the {what} of input")
     return fitted
+
+
+def shared_features(values: Any, layout: Layout) -> Arrays | None:
+    """Of a record the features that elements share, with the axes of the inputs; else None."""
+    if not isinstance(values, Attribution) or values.features is None:
+        return None
+    parts = values.features if isinstance(values.features, tuple) else (values.features,)
+    both = zip(parts, layout.dims, strict=True)
+    return tuple(np.asarray(f if names is None else f.to_array([*names])) for f, names in both)
 
 
 def _fit(values: Any, dims: Any, x: Any, names: Any, what: str) -> Any:

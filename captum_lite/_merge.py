@@ -40,13 +40,14 @@ def merged(a: "Attribution", b: "Attribution") -> "Attribution":
         delta = (n * a.convergence_delta + m * b.convergence_delta) / (n + m)
     leaves = tuple(jax.tree.leaves(mean))
     errors = None if error_map is None else tuple(jax.tree.leaves(error_map))
+    features = None if a.features is None else tuple(jax.tree.leaves(a.features))
     evaluations = {k: v + b.evaluations[k] for k, v in a.evaluations.items()}
     return dataclasses.replace(
         a,
         attributions=mean,
         convergence_delta=delta,
         error_map=error_map,
-        error=total_error(Estimate(leaves, error_map=errors)),
+        error=total_error(Estimate(leaves, error_map=errors, features=features)),
         samples=n + m,
         evaluations=evaluations,
         arguments={**a.arguments, "key": (*_keys(a), *_keys(b))},

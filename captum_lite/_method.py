@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from captum_lite import _baselines
+from captum_lite._counting import total
 from captum_lite._estimate import Estimate, total_error
 from captum_lite._inputs import Arrays, Layout, is_concrete, require_finite
 from captum_lite._problem import Problem, endpoints, pose
@@ -304,6 +305,7 @@ class AbstractMethod:
             error=total_error(estimate),
             error_map=None if estimate.error_map is None else restore(estimate.error_map),
             samples=estimate.samples,
+            features=None if estimate.features is None else restore(estimate.features),
             residuals=estimate.residuals or {},
             status=(estimate.status or status) if status == "finished" else status,
             evaluations={
@@ -339,7 +341,4 @@ def _misses(record: Attribution) -> bool:
 
 
 def _delta(estimate: Estimate, at_input: Any, at_baseline: Any) -> Any:
-    total = estimate.total
-    if total is None:
-        total = sum(a.reshape(a.shape[0], -1).sum(1) for a in estimate.attributions)
-    return total - (at_input - at_baseline)
+    return total(estimate.attributions, estimate.features) - (at_input - at_baseline)

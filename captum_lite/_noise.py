@@ -138,16 +138,16 @@ class _Draw(NamedTuple):
 @compiled(static_argnames=("inner", "kind", "options"))
 def _averaged(
     posed: Problem, noise: Arrays, weights: Any, *, inner: AbstractMethod, kind: str, options: _Options
-) -> tuple[Mean, tuple[Any, Any]]:
-    """The statistic over one chunk of samples, and the gradients and forwards that one sample costs."""
+) -> tuple[Mean, tuple[Any, Any, Any]]:
+    """The statistic over one chunk of samples, the gradients and forwards of one sample, and its features."""
 
-    def one(*noise: Any) -> tuple[_Draw, tuple[Any, Any]]:
+    def one(*noise: Any) -> tuple[_Draw, tuple[Any, Any, Any]]:
         noisy = posed.at(tuple(x + e for x, e in zip(posed.inputs, noise, strict=True)))
         explained = inner.explained(noisy)
         *_, last = inner.estimates(noisy, explained, **options.given)
         values = tuple(STATISTICS[kind](a) for a in last.attributions)
         result = (last.layout or explained.layout).restore(values)
-        return _Draw(result, last.residuals or {}), (last.gradients, last.forwards)
+        return _Draw(result, last.residuals or {}), (last.gradients, last.forwards, last.features)
 
     draws, costs = jax.vmap(one, out_axes=(0, None))(*noise)
     return mean_of(draws, weights), costs
@@ -194,11 +194,12 @@ def noisy_estimates(
         yield _estimate(kind, sofar, seen, n, costs)
 
 
-def _estimate(kind: str, sofar: Mean, seen: int, n: int, costs: tuple[Any, Any]) -> Estimate:
+def _estimate(kind: str, sofar: Mean, seen: int, n: int, costs: tuple[Any, Any, Any]) -> Estimate:
     """The mean with its standard error, or the variance."""
     error = None if kind == "vargrad" else sofar.standard_error(seen)
     arrays, layout = unpack((sofar.variance if kind == "vargrad" else sofar.mean).result)
-    gradients, forwards = (c if isinstance(c, Tracer) else int(c) for c in costs)
+    *counts, features = costs
+    gradients, forwards = (c if isinstance(c, Tracer) else int(c) for c in counts)
     return Estimate(
         arrays,
         seen / n,
@@ -208,4 +209,5 @@ def _estimate(kind: str, sofar: Mean, seen: int, n: int, costs: tuple[Any, Any])
         samples=None if kind == "vargrad" else seen,
         residuals=sofar.mean.residuals,
         layout=layout,
+        features=features,
     )

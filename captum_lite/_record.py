@@ -12,9 +12,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from captum_lite._inputs import BATCH
+from captum_lite._counting import counted, of_sums, total
+from captum_lite._inputs import BATCH, Arrays
 from captum_lite._packing import pack, unpack
-from namedtensor import is_named
+from namedtensor import NamedTensor, is_named
 from namedtensor._errors import describe
 
 GAP_TOLERANCE = 0.01  # of the total absolute attribution: above it `explain` warns
@@ -58,6 +59,10 @@ class Attribution:
       evaluations: how many examples went through the model: ``forward`` and ``gradient``.
       method: the method's name.
       arguments: its arguments.
+      features: where several elements are one feature (``feature_mask=``, a window on all channels), the
+        number of the feature of each element, with the attributions' dims and size 1 along those on which
+        it does not depend; else None. The value of a feature stands at each of its elements, as in Captum,
+        and ``gap``, ``error``, `sum` and pictures count it once.
     """
 
     attributions: Any
@@ -75,6 +80,7 @@ class Attribution:
     error_map: Any = None
     samples: int | None = None
     residuals: dict[str, Any] = field(default_factory=dict)
+    features: Any = None
 
     @property
     def gap(self) -> Any:
@@ -86,20 +92,29 @@ class Attribution:
         """
         if self.convergence_delta is None:
             return None
-        sizes = [jnp.abs(a).reshape(a.shape[0], -1).sum(1) for a in _arrays(self.attributions)]
+        sizes = tuple(map(jnp.abs, _arrays(self.attributions)))
+        features = None if self.features is None else tuple(_arrays(self.features))
         based = 0 if self.baseline_prediction is None else self.baseline_prediction
-        total = jnp.maximum(jnp.stack(sizes).sum(0), jnp.abs(self.prediction - based))
-        return jnp.abs(self.convergence_delta) / jnp.maximum(total, jnp.finfo(total.dtype).tiny)
+        whole = jnp.maximum(total(sizes, features), jnp.abs(self.prediction - based))
+        return jnp.abs(self.convergence_delta) / jnp.maximum(whole, jnp.finfo(whole.dtype).tiny)
 
     def sum(self, over: str) -> "Attribution":
-        """The record with the attributions summed over dims (named inputs): ``.sum("channel")``."""
+        """The record with the attributions summed over dims (named inputs): ``.sum("channel")``.
+
+        A feature of several elements counts once in each sum, so ``.sum(("height", "width"))`` is not
+        ``.sum("height").sum("width")`` where features are no rectangles.
+        """
         if not all(map(is_named, _parts(self.attributions))):
             raise ValueError(
                 "the attributions have no names; sum them by axis: record.attributions.sum(axis=...)."
             )
-        summed = tuple(a.sum(over) for a in _parts(self.attributions))
-        whole = summed if isinstance(self.attributions, tuple) else summed[0]
-        return dataclasses.replace(self, attributions=whole, error_map=None)
+        parts = _parts(self.attributions)
+        summed, features = tuple(a.sum(over) for a in parts), None
+        if self.features is not None:
+            summed, features = _summed_once(parts, _parts(self.features), summed)
+        if not isinstance(self.attributions, tuple):
+            summed, features = summed[0], features and features[0]
+        return dataclasses.replace(self, attributions=summed, error_map=None, features=features)
 
     def example(self, i: int) -> "Attribution":
         """The record of one example of the batch; the batch stays, with size 1."""
@@ -109,6 +124,8 @@ class Attribution:
         cut = {k: _row(getattr(self, k), i % size) for k in _BY_EXAMPLE}
         if self.baselines is not None and _arrays(self.baselines)[0].shape[0] != size:
             cut["baselines"] = self.baselines  # a distribution, with rows of its own
+        if self.features is not None:
+            cut["features"] = _features_row(self.features, i % size)
         return dataclasses.replace(self, target=_target_row(self.target, i % size), **cut)
 
     def merge(self, other: "Attribution") -> "Attribution":
@@ -133,7 +150,7 @@ class Attribution:
         a = one.attributions
         if is_named(a) and "time" in a.dims and not {"height", "width"} & set(a.dims):
             return viz.visualize_timeseries_attr(one, **({"sign": "all", "use_pyplot": False} | how))
-        return viz.show(one.attributions, one.inputs, **how)
+        return viz.show(one, one.inputs, **how)
 
     def save(self, path: str | Path) -> None:
         """Write the record to an ``.npz`` file (arrays and JSON; nothing is pickled)."""
@@ -207,6 +224,20 @@ def _arrays(x: Any) -> list[Any]:
     return [p.order([BATCH, "..."]).array if is_named(p) else p for p in _parts(x)]
 
 
+def _summed_once(parts: Arrays, features: Arrays, summed: Arrays) -> tuple[Arrays, Arrays]:
+    """Named attributions summed to the dims of ``summed``, each feature once, and the sums' features."""
+    gone = [[d for d in a.dims if d not in s.dims] for a, s in zip(parts, summed, strict=True)]
+    index = tuple(np.asarray(f.to_array([*a.dims])) for a, f in zip(parts, features, strict=True))
+    axes = [[a.dims.index(d) for d in names] for a, names in zip(parts, gone, strict=True)]
+    sums = []
+    for a, f, along, names in zip(parts, index, axes, gone, strict=True):
+        inside = [k for k in along if a.dims[k] != BATCH]  # features are those of one example
+        once = jnp.where(counted(f, a.array.shape, inside), a.array, 0)
+        sums.append(NamedTensor(once, a.dims).sum(names))
+    named = zip(of_sums(index, axes), summed, strict=True)
+    return tuple(sums), tuple(NamedTensor(f, s.dims) for f, s in named)
+
+
 def _row(x: Any, i: int) -> Any:
     if x is None:
         return None
@@ -215,6 +246,13 @@ def _row(x: Any, i: int) -> Any:
     if isinstance(x, tuple):
         return tuple(_row(p, i) for p in x)
     return x.isel(batch=slice(i, i + 1)) if is_named(x) else x[i : i + 1]
+
+
+def _features_row(features: Any, i: int) -> Any:
+    """Those of one example, where they are not the same for all."""
+    if isinstance(features, tuple):
+        return tuple(_features_row(part, i) for part in features)
+    return features if _arrays(features)[0].shape[0] == 1 else _row(features, i)
 
 
 def _target_row(target: Any, i: int) -> Any:

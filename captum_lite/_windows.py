@@ -42,6 +42,19 @@ class _Slide:
             mask = mask & ((there >= 0) & (there < w)).reshape(along)
         return mask
 
+    def covers(self) -> np.ndarray:
+        """The number of the set of windows that an element is under, ``[1, ...]``."""
+        numbers = np.zeros([1] * (len(self.size) + 1), np.int32)
+        along = zip(self.size, self.window, self.stride, self.positions, strict=True)
+        for axis, (n, w, s, positions) in enumerate(along, 1):
+            at = np.arange(n)
+            ends = np.stack([np.maximum(0, -(-(at - w + 1) // s)), np.minimum(at // s, positions - 1)])
+            which = np.unique(ends, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int32)
+            last = int(which.max(initial=0)) + 1
+            shape = [-1 if a == axis else 1 for a in range(len(self.size) + 1)]
+            numbers = numbers * last + (which.reshape(shape) if last > 1 else 0)
+        return numbers
+
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)
@@ -62,6 +75,15 @@ class Windows:
             masks.append(slide.mask(jnp.asarray(number) - first))
             first += math.prod(slide.positions)
         return tuple(masks)
+
+    def shared(self, problem: Problem) -> Arrays | None:
+        """Which elements are under the same windows; None where there are no two."""
+        numbers, count = [], 0
+        for covers in (slide.covers() for slide in self.slides):
+            numbers.append(covers + count)
+            count += covers.size
+        elements = sum(math.prod(x.shape[1:]) for x in problem.inputs)
+        return None if count == elements else tuple(numbers)
 
     def replacement(self, problem: Problem, number: Any) -> Arrays:
         """The baselines."""

@@ -134,14 +134,15 @@ def _baseline(given: str | None, case: Case) -> Any:
 def picture(explained: Explained) -> Figure:
     """The image and its attributions, side by side: what lies on an image would take its colours."""
     case, record = explained.case, explained.record
-    values = small_images.as_map(explained.method, record.attributions)
-    sign = "absolute_value" if values.array.min() >= 0 and values.array.any() else "all"
+    shown = record.sum("channel") if "channel" in record.attributions.dims else record
+    values = shown.attributions.array
+    sign = "absolute_value" if values.min() >= 0 and values.any() else "all"
     figure = Figure(figsize=(6.4, 2.9), layout="compressed")
     left, right = figure.subplots(1, 2)
     title = f"{explained.method}, {case.name(explained.target)}"
     units = small_images.units(explained.method, case.measure)
     viz.show(record, case.shown, method="original_image", ax=left, title=f"labelled {case.name(case.label)}")
-    viz.show(values, method="heat_map", sign=sign, ax=right, title=title, units=units)
+    viz.show(shown, method="heat_map", sign=sign, ax=right, title=title, units=units)
     return figure
 
 

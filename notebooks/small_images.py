@@ -33,17 +33,6 @@ def cells(shape: Mapping[str, int], n: int) -> nt.NamedTensor:
     return nt.tensor(np.add.outer(n * rows, columns), "height width")
 
 
-def as_map(method: str, attributions: nt.NamedTensor) -> nt.NamedTensor:
-    """Attributions of one image as they are drawn: of what is given to channels, the sum.
-
-    Where pixels with all their channels are features, each channel has the value of the whole already.
-    """
-    if "channel" not in attributions.dims:
-        return attributions
-    whole = bool(options(method, attributions.shape))
-    return attributions.isel(channel=0) if whole else attributions.sum("channel")
-
-
 def units(method: str, measure: str) -> str:
     """The units of a method's attributions of a logit to what is measured in ``measure``."""
     if method == "VarGrad":

@@ -81,6 +81,7 @@ class FeaturePermutation(PerturbationMethod):
                     forwards=round(done * n_samples * (parts.count + 1)) * problem.batch,
                     error_map=None if known is None else known.standard_error(draws),
                     samples=draws or None,
+                    features=one.features,
                 )
 
 
@@ -110,6 +111,10 @@ class _Shuffled:
     def mask(self, number: Any) -> Arrays:
         """Which elements belong to a feature."""
         return self.features.mask(number)
+
+    def shared(self, problem: Problem) -> Arrays | None:
+        """Which elements belong to the same feature."""
+        return self.features.shared(problem)
 
     def replacement(self, problem: Problem, number: Any) -> Arrays:
         """The examples in another order; never in the same."""

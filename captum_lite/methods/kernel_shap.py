@@ -12,7 +12,7 @@ import numpy as np
 
 from captum_lite._coalitions import LARGEST, Evaluated, by_number, ends, evaluated, outside_in
 from captum_lite._estimate import Estimate
-from captum_lite._features import features, laid_out, layout_of
+from captum_lite._features import features, laid_out, layout_of, shared_of
 from captum_lite._least_squares import Model, models, require_solvable, shapley_regression
 from captum_lite._perturbation import PerturbationMethod, copies_at_once
 from captum_lite._problem import Problem
@@ -87,7 +87,7 @@ class KernelShap(PerturbationMethod):
                 forwards=(seen + 2) * problem.batch,
                 error_map=laid_out(problem, players, model.errors, return_input_shape) if sampled else None,
                 layout=layout_of(problem, return_input_shape),
-                total=model.values.sum(0),
+                features=shared_of(problem, players, return_input_shape),
             )
 
 

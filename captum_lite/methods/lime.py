@@ -11,7 +11,7 @@ import numpy as np
 
 from captum_lite._coalitions import LARGEST, Evaluated, by_number, evaluated
 from captum_lite._estimate import Estimate
-from captum_lite._features import features, laid_out, layout_of
+from captum_lite._features import features, laid_out, layout_of, shared_of
 from captum_lite._inputs import Arrays
 from captum_lite._least_squares import Model, lasso, models, require_solvable, ridge
 from captum_lite._perturbation import PerturbationMethod, copies_at_once
@@ -93,6 +93,7 @@ class Lime(PerturbationMethod):
                 forwards=seen * problem.batch,
                 error_map=laid_out(problem, players, model.errors, return_input_shape) if sampled else None,
                 layout=layout_of(problem, return_input_shape),
+                features=shared_of(problem, players, return_input_shape),
             )
 
 

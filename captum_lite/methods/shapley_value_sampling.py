@@ -87,7 +87,7 @@ class ShapleyValueSampling(PerturbationMethod):
                     forwards=problem.batch * (2 + ways * round(done * draws * between)),
                     error_map=_errors(problem, players, known, seen),
                     samples=seen or None,
-                    total=values.sum(0),
+                    features=players.shared(problem),
                 )
 
 

@@ -63,13 +63,13 @@ class ShapleyValues(PerturbationMethod):
         size = copies_at_once(problem, internal_batch_size, len(numbers))
         seen, known = 0, _nothing_seen(problem, players.count)
         for some, weights in chunks(size, numbers, np.ones(len(numbers), bool)):
-            known, values, total = _evaluate(problem, players, known, some, weights, np.bool_(seen == 0))
+            known, values = _evaluate(problem, players, known, some, weights, np.bool_(seen == 0))
             seen = min(seen + size, len(numbers))
             yield Estimate(
                 spread(problem, players, values),
                 seen / len(numbers),
                 forwards=seen * problem.batch,
-                total=total,
+                features=players.shared(problem),
             )
 
 
@@ -103,8 +103,8 @@ def _require_few(n: int, max_evals: int) -> None:
 @compiled
 def _evaluate(
     problem: Problem, players: Features, known: _Seen, numbers: Any, weights: Any, first: Any
-) -> tuple[_Seen, Any, Any]:
-    """One chunk of coalitions: what is then known, the values ``[count, batch]``, and their sum."""
+) -> tuple[_Seen, Any]:
+    """One chunk of coalitions: what is then known, and the values ``[count, batch]``."""
     n, dtype = players.count, known.sums.dtype
     present = by_number(numbers, n)
     scores = coalition_scores(problem, players, present).astype(dtype)
@@ -114,8 +114,7 @@ def _evaluate(
     gains = scores - empty[None]
     sums = known.sums + jnp.einsum("ks,kip,kb->sipb", of_size, inside, gains, precision="highest")
     counts = known.numbers + jnp.einsum("ks,kip->sip", of_size, inside, precision="highest")
-    values = _values(sums, counts)
-    return _Seen(empty, sums, counts), values, values.sum(0)
+    return _Seen(empty, sums, counts), _values(sums, counts)
 
 
 def _values(sums: Any, counts: Any) -> Any:

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from captum_lite._fitting import fitting
-from captum_lite._inputs import unpack
+from captum_lite._counting import total
+from captum_lite._fitting import fitting, shared_features
+from captum_lite._inputs import Arrays, unpack
 from captum_lite._problem import endpoints, pose
 from captum_lite._record import Attribution
-from captum_lite.metrics._given import flat
 
 
 class Completeness(NamedTuple):
@@ -42,7 +42,8 @@ def completeness(
     Args:
       fun: the explained function; or a record (`Attribution`) alone, whose own evaluations are used.
       inputs: as for `attribute`.
-      attributions: what `attribute` returned, or a record.
+      attributions: what `attribute` returned, or a record (which knows what elements are one feature, so
+        that it counts once).
       baselines: as for `attribute`; None is zeros.
       target: as for `attribute`.
       additional_forward_args: as for `attribute`.
@@ -73,7 +74,8 @@ def completeness(
         fun, inputs, baselines, target, additional_forward_args, compares=True, differentiates=False
     )
     at_input, at_baseline = endpoints(problem)
-    return _gap(fitting(attributions, problem.inputs, problem.layout), at_input - at_baseline)
+    values = fitting(attributions, problem.inputs, problem.layout)
+    return _gap(values, shared_features(attributions, problem.layout), at_input - at_baseline)
 
 
 def _of_record(record: Attribution) -> Completeness:
@@ -82,11 +84,13 @@ def _of_record(record: Attribution) -> Completeness:
             f"the record of {record.method} has no baseline, so there is no difference that it should add "
             "up to: give completeness(fun, inputs, record, baselines, target)."
         )
-    return _gap(unpack(record.attributions)[0], record.prediction - record.baseline_prediction)
+    values, layout = unpack(record.attributions)
+    difference = record.prediction - record.baseline_prediction
+    return _gap(values, shared_features(record, layout), difference)
 
 
-def _gap(attributions: Any, difference: Any) -> Completeness:
-    values = flat(attributions)
-    delta = values.sum(1) - difference
-    total = jnp.maximum(jnp.abs(values).sum(1), jnp.abs(difference))
-    return Completeness(delta, jnp.abs(delta) / jnp.maximum(total, jnp.finfo(total.dtype).tiny))
+def _gap(attributions: Arrays, features: Arrays | None, difference: Any) -> Completeness:
+    values = tuple(a.astype(jnp.promote_types(a.dtype, jnp.float32)) for a in attributions)
+    delta = total(values, features) - difference
+    whole = jnp.maximum(total(tuple(map(jnp.abs, values)), features), jnp.abs(difference))
+    return Completeness(delta, jnp.abs(delta) / jnp.maximum(whole, jnp.finfo(whole.dtype).tiny))

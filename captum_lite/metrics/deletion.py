@@ -9,7 +9,8 @@ import numpy as np
 
 from captum_lite._backend import compiled
 from captum_lite._chunks import chunk_size, chunks
-from captum_lite._fitting import fitting
+from captum_lite._counting import counted
+from captum_lite._fitting import fitting, shared_features
 from captum_lite._inputs import Arrays
 from captum_lite._problem import Problem, pose
 from captum_lite.metrics._given import axes_of
@@ -137,6 +138,8 @@ def _curve(
     values = fitting(attributions, problem.inputs, problem.layout)
     ndims = zip(values, problem.layout.dims, strict=True)
     axes = tuple(axes_of(over, a.ndim, dims) for a, dims in ndims)
+    if (shared := shared_features(attributions, problem.layout)) is not None:
+        values = tuple(_once(*each) for each in zip(values, shared, axes, strict=True))
     ranks, features = _ranks(values, axes, least_first)
     counts = np.round(_fractions(steps) * features).astype(np.int32)
     # (which of the two stands where the rank is small is the whole difference between the curves)
@@ -177,6 +180,12 @@ def _ranks(values: Arrays, axes: tuple[tuple[int, ...], ...], least_first: bool)
     ranks = jnp.argsort(order, axis=1)
     parts = jnp.split(ranks, np.cumsum([t[0].size for t in each])[:-1].tolist(), axis=1)
     return tuple(p.reshape(t.shape) for p, t in zip(parts, each, strict=True)), rows.shape[1]
+
+
+def _once(values: Any, features: Any, kept: tuple[int, ...]) -> Any:
+    """With 0 where a sum over the axes that are not kept has the feature already."""
+    summed = tuple(k for k in range(1, values.ndim) if k not in kept)
+    return jnp.where(counted(features, values.shape, summed), values, 0)
 
 
 def _totals(values: Any, kept: tuple[int, ...]) -> Any:

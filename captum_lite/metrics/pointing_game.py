@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from captum_lite._counting import counted
+from captum_lite._fitting import shared_features
 from captum_lite._inputs import is_concrete, unpack
 from captum_lite._record import Attribution
 from captum_lite.metrics._given import axes_of
@@ -186,6 +188,10 @@ def _places(attributions: Any, masks: Any, over: Any) -> tuple[Any, Any]:
         raise ValueError(f"there are attributions of {1 + len(more)} inputs: give those of the image alone.")
     dims = layout.dims[0]
     axes = axes_of(over, array.ndim, dims, (1, 2) if dims is None else _IMAGE)
+    features = shared_features(attributions, layout)
+    if features is not None:  # what a place has of a feature counts once
+        rest = tuple(a for a in range(1, array.ndim) if a not in axes)
+        array = jnp.where(counted(features[0], array.shape, rest), array, 0)
     shape = (len(array), *(array.shape[a] for a in axes))
     moved = jnp.moveaxis(array, axes, range(1, 1 + len(axes))).reshape(*shape, -1)
     names = None if dims is None else ["batch", *(dims[a] for a in axes)]

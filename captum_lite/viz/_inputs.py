@@ -6,7 +6,7 @@ batch of one in front, and the usual mistakes (channel first, a whole batch) are
 line to write instead of being drawn as noise.
 
 Named tensors and records are recognised by their attributes, so that this folder needs nothing but
-numpy and matplotlib.
+numpy, matplotlib and the rule by which features are counted.
 """
 
 from collections.abc import Sequence
@@ -14,33 +14,52 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from captum_lite._counting import counted, of_sums
+
 _IMAGE_DIMS = ("height", "width", "channel")
 _CHANNELS = (1, 3, 4)  # sizes of an axis that is likely to be the channel
 _ROUNDING = 1 / 255  # how far outside 0..1 resampling may carry an image before it is refused
 
 
 class Named(NamedTuple):
-    """An array and the names of its axes."""
+    """An array, the names of its axes, and of a record the features that its elements share."""
 
     array: np.ndarray
     dims: tuple[str, ...]
+    features: np.ndarray | None = None
+
+    def once(self, axes: tuple[int, ...]) -> np.ndarray:
+        """The array, with 0 where a sum over axes has the feature already."""
+        if self.features is None:
+            return self.array
+        return np.where(counted(self.features, self.array.shape, axes), self.array, 0)
 
 
 def attribution_map(source: Any, what: str = "attr") -> np.ndarray:
     """The attribution as float64 [height, width]: every other axis is summed.
 
     The sum over channels (as in Captum) keeps completeness: the map adds up to what the attribution
-    adds up to.
+    adds up to. Of a record a feature of several channels counts once.
     """
-    array, dims = _read(source, what)
+    return map_of(source, what).array
+
+
+def map_of(source: Any, what: str = "attr") -> Named:
+    """The same, with the features that pixels share."""
+    named = _read(source, what)
+    dims = named.dims
     rest = tuple(i for i, dim in enumerate(dims) if dim not in ("height", "width"))
-    summed = array.astype(np.float64).sum(axis=rest)
-    return summed if dims.index("height") < dims.index("width") else summed.T
+    summed, features = named.once(rest).astype(np.float64).sum(axis=rest), named.features
+    if features is not None:
+        features = np.broadcast_to(of_sums((features,), (rest,))[0], summed.shape)
+    if dims.index("height") > dims.index("width"):
+        summed, features = summed.T, None if features is None else features.T
+    return Named(summed, ("height", "width"), features)
 
 
 def picture_of(source: Any, what: str = "image") -> np.ndarray:
     """The image as float64 in 0..1: [height, width] if grey, else [height, width, 3 or 4]."""
-    array, dims = _read(source, what)
+    array, dims, _ = _read(source, what)
     if extra := [dim for dim in dims if dim not in _IMAGE_DIMS]:
         raise ValueError(f"{what} has the dims {_listed(dims)}: select one of {_listed(extra)} first.")
     array = array.transpose([dims.index(dim) for dim in _IMAGE_DIMS if dim in dims])
@@ -53,6 +72,9 @@ def picture_of(source: Any, what: str = "image") -> np.ndarray:
 
 def examples(source: Any) -> Sequence[Any]:
     """A batch (a list, an array, a named tensor or a record) as a sequence of single examples."""
+    if getattr(source, "features", None) is not None:
+        count = np.shape(getattr(part := only(source.attributions, "attributions"), "array", part))[0]
+        return [source.example(i) for i in range(count)]
     if hasattr(source, "attributions"):
         source = only(source.attributions, "attributions")
     if not _is_named(source):
@@ -62,6 +84,15 @@ def examples(source: Any) -> Sequence[Any]:
         return [source]
     inner = tuple(dim for dim in dims if dim != "batch")
     return [Named(one, inner) for one in np.moveaxis(array, dims.index("batch"), 0)]
+
+
+def features_of(record: Any, dims: tuple[str, ...]) -> np.ndarray | None:
+    """The features that the attributions of a record share, with their axes; None where there are none."""
+    features = getattr(record, "features", None)
+    if features is None:
+        return None
+    features = only(features, "features")
+    return np.asarray(features.to_array([*dims]) if _is_named(features) else features)
 
 
 def values_of(
@@ -96,18 +127,20 @@ def values_of(
 
 def _read(source: Any, what: str) -> Named:
     if hasattr(source, "attributions"):
-        what = f"{what}.attributions"
+        record, what = source, f"{what}.attributions"
         source = only(source.attributions, what)
         named = source if _is_named(source) else _unnamed(np.asarray(source), what, batched=True)
     else:
-        named = source if _is_named(source) else _unnamed(np.asarray(source), what)
+        record, named = None, source if _is_named(source) else _unnamed(np.asarray(source), what)
     array, dims = np.asarray(named.array), tuple(named.dims)
+    features = named.features if isinstance(named, Named) else None
+    features = features if record is None else features_of(record, dims)
     if missing := {"height", "width"} - set(dims):
         raise ValueError(
             f"{what} has the dims {_listed(dims)}: a picture needs {_listed(sorted(missing))} too."
         )
     _check_values(array, dims, what)
-    return _one_example(array, dims, what, by_name=_is_named(source))
+    return _one_example(Named(array, dims, features), what, by_name=_is_named(source))
 
 
 def _is_named(source: Any) -> bool:
@@ -143,14 +176,16 @@ def _unnamed(array: np.ndarray, what: str, batched: bool = False) -> Named:
     return Named(array, dims)
 
 
-def _one_example(array: np.ndarray, dims: tuple[str, ...], what: str, by_name: bool) -> Named:
+def _one_example(named: Named, what: str, by_name: bool) -> Named:
+    array, dims, features = named
     if "batch" not in dims:
-        return Named(array, dims)
+        return named
     axis = dims.index("batch")
     if array.shape[axis] != 1:
         line = f"{what}.isel(batch=0)" if by_name else f"{what}[0]"
         raise ValueError(f"{what} holds a batch of {array.shape[axis]} examples: select one, {line}.")
-    return Named(array.squeeze(axis), tuple(dim for dim in dims if dim != "batch"))
+    features = None if features is None else features.squeeze(axis)
+    return Named(array.squeeze(axis), tuple(dim for dim in dims if dim != "batch"), features)
 
 
 def _check_values(array: np.ndarray, dims: tuple[str, ...], what: str) -> None:

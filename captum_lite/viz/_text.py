@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from captum_lite.viz._inputs import only, values_of
+from captum_lite.viz._inputs import Named, features_of, only, values_of
 from captum_lite.viz._scale import Clip, Scaled, describe, scale_together
 from captum_lite.viz._tokens import Token, shown
 
@@ -189,6 +189,8 @@ def _of_attributions(source: Any, tokens: Any, dim: str | None) -> Iterable[Row]
     axis = _token_axis(dims, dim, values.shape)
     batch = dims.index("batch") if "batch" in dims else None
     rest = tuple(i for i in range(values.ndim) if i not in (axis, batch))
+    if record is not None:
+        values = Named(values, dims, features_of(record, dims)).once(rest)
     by_example = values.sum(axis=rest) if batch is None or batch < axis else values.sum(axis=rest).T
     if batch is None:
         by_example, texts = by_example[None], [tokens]

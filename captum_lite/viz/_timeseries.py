@@ -22,7 +22,7 @@ from captum_lite.viz._bars import ticks_of
 from captum_lite.viz._captum import show_windows
 from captum_lite.viz._choice import choose
 from captum_lite.viz._frame import LABEL, LINE, TICK, TITLE, broken, colour_map
-from captum_lite.viz._inputs import only, values_of
+from captum_lite.viz._inputs import Named, features_of, only, values_of
 from captum_lite.viz._scale import Scaled, describe, scale
 
 _TIMES = ("time", "seq", "sequence", "position", "step")
@@ -140,12 +140,12 @@ def visualize_timeseries_attr(
                 "visualize_timeseries_attr needs the series: visualize_timeseries_attr(attr, data)."
             )
         data = attr.inputs
-    values, time = _channels(attr, "attr", channels_last)
+    combined = method == "overlay_combined"
+    values, time = _channels(attr, "attr", channels_last, once=combined)
     curves, _ = _channels(data, "data", channels_last, may_have_gaps=True)
     if values.shape != curves.shape:
         (a, b), (c, d) = values.shape, curves.shape
         raise ValueError(f"attr has {a} channels of {b} values and data {c} of {d}: they must be the same.")
-    combined = method == "overlay_combined"
     figure, axes = _axes(plt_fig_axis, 1 if combined else len(curves), fig_size, use_pyplot)
     scaled = scale(
         values.sum(0, keepdims=True) if combined else values, sign=sign, clip=("mass", 100 - outlier_perc)
@@ -172,9 +172,13 @@ def visualize_timeseries_attr(
 
 
 def _channels(
-    source: Any, what: str, channels_last: bool, *, may_have_gaps: bool = False
+    source: Any, what: str, channels_last: bool, *, may_have_gaps: bool = False, once: bool = False
 ) -> tuple[np.ndarray, str]:
-    """The values as ``[channel, time]``, and what the time is called."""
+    """The values as ``[channel, time]``, and what the time is called.
+
+    With ``once`` 0 stands where an earlier channel has the same feature, so that the channels can be added.
+    """
+    record = source
     if hasattr(source, "attributions"):
         source, what = only(source.attributions, f"{what}.attributions"), f"{what}.attributions"
     source = only(source, what)
@@ -187,6 +191,7 @@ def _channels(
     order = ("time", "channel") if channels_last else ("channel", "time")
     dims = None if named else ("time",) if source.ndim == 1 else order
     values, dims = values_of(source, what, dims, may_have_gaps=may_have_gaps)
+    every = ("batch", *(d for d in dims if d != "batch"))  # a record's features have a batch, here of one
     if "batch" in dims:
         if values.shape[dims.index("batch")] != 1:
             raise ValueError(f"{what} holds a batch: select one example, {what}.isel(batch=0).")
@@ -198,6 +203,10 @@ def _channels(
             f"{', '.join(_TIMES[1:])}) and at most one other. Select or sum the rest."
         )
     at = dims.index(times[0])
+    if once:
+        features = features_of(record, every)
+        features = features if features is None else features.reshape(features.shape[-values.ndim :])
+        values = Named(values, dims, features).once(tuple(a for a in range(values.ndim) if a != at))
     return np.moveaxis(values.reshape(*values.shape, *[1] * (2 - values.ndim)), at, 1), times[0]
 
 

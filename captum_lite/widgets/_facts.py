@@ -57,12 +57,12 @@ def error_of(record: Attribution) -> float:
     return np.nan if record.error is None else float(np.asarray(record.error)[0])
 
 
-def share_inside(values: np.ndarray, box: Sequence[int]) -> tuple[float, float]:
-    """The share of the magnitudes and of the pixels inside top, left, bottom, right; NaN if all is 0."""
+def share_inside(sizes: np.ndarray, box: Sequence[int]) -> tuple[float, float]:
+    """The share of the sizes and of the pixels inside top, left, bottom, right; NaN if all is 0."""
     top, left, bottom, right = box
-    inside, sizes = np.s_[top:bottom, left:right], np.abs(values)
+    inside = np.s_[top:bottom, left:right]
     total = float(sizes.sum())
-    return float(sizes[inside].sum()) / total if total else np.nan, values[inside].size / values.size
+    return float(sizes[inside].sum()) / total if total else np.nan, sizes[inside].size / sizes.size
 
 
 def table(rows: Iterable[Sequence[str]], head: Sequence[str] = (), caption: str = "") -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from captum_lite.viz._inputs import attribution_map, picture_of
+from captum_lite._counting import first, sizes
+from captum_lite.viz._inputs import map_of, picture_of
 from namedtensor import is_named
 
 MOST_PIXELS = 2**20
@@ -66,7 +67,18 @@ class Samples:
 
     def map(self, attributions: Any) -> np.ndarray:
         """``[height, width]`` of one example, summed over all else (channels), as it is shown."""
-        return _sums(attribution_map(attributions), self.shrink)
+        found = map_of(attributions)
+        values = found.array
+        if found.features is not None:  # a feature of several pixels counts once in a square
+            values = np.where(first(found.features, _squares(self.shape, self.shrink)), values, 0)
+        return _sums(values, self.shrink)
+
+    def sizes(self, attributions: Any) -> np.ndarray:
+        """How much of |attribution| lies on what is shown; that of a feature lies evenly on its pixels."""
+        found = map_of(attributions)
+        if found.features is None:
+            return np.abs(_sums(found.array, self.shrink))
+        return _sums(np.abs(found.array) / sizes(found.features), self.shrink)
 
     def coordinates(self) -> dict[str, list[int]]:
         """Which pixel a shown one begins at, where it is not the same."""
@@ -194,6 +206,12 @@ def _plane(images: Any) -> tuple[int, int]:
     if is_named(images):
         return images.shape["height"], images.shape["width"]
     return images.shape[1], images.shape[2]
+
+
+def _squares(shape: tuple[int, int], side: int) -> np.ndarray:
+    """The number of the square that each pixel is in."""
+    rows, columns = (np.arange(n) // side for n in shape)
+    return np.add.outer(rows * shape[1], columns)
 
 
 def _sums(pixels: np.ndarray, side: int) -> np.ndarray:

@@ -39,6 +39,7 @@ class Answer:
       scores: of all classes.
       record: the answer.
       values: its attributions as a map ``[height, width]``, as they are shown.
+      sizes: how much of |attribution| lies where, of which a selection has a share.
       history: evaluations, gap and estimated error of the records so far.
       done: the fraction of the work.
     """
@@ -47,6 +48,7 @@ class Answer:
     scores: np.ndarray
     record: Attribution
     values: np.ndarray = field(repr=False)
+    sizes: np.ndarray = field(repr=False)
     history: tuple[tuple[int, float, float], ...]
     done: float
 
@@ -113,7 +115,7 @@ def answers(
     ):
         spent = sum(record.evaluations.values())
         history = (*history, (spent, facts.gap_of(record), facts.error_of(record)))
-        yield Answer(question, scores, record, them.map(record), history, done)
+        yield Answer(question, scores, record, them.map(record), them.sizes(record), history, done)
 
 
 def settled(question: Question, scores: np.ndarray) -> Question:
@@ -127,9 +129,19 @@ def settled(question: Question, scores: np.ndarray) -> Question:
 
 def baseline_choices(them: Samples, more: Mapping[str, Any]) -> dict[str, Any]:
     """Name -> a number, images, or what makes one of an image."""
-    mean = baselines.mean(them.images)
-    mean = tensor(mean.array[None], ["batch", *mean.dims]) if isinstance(mean, NamedTensor) else mean[None]
-    return {"zero": 0.0, "mean image": mean, "blurred": baselines.blurred, **more}
+    choices: dict[str, Any] = {"zero": 0.0, "mean colour": _mean_colour}
+    if len(them) > 1:  # of a single image it is the image itself
+        mean = baselines.mean(them.images)
+        named = isinstance(mean, NamedTensor)
+        choices["mean image"] = tensor(mean.array[None], ["batch", *mean.dims]) if named else mean[None]
+    return {**choices, "blurred": baselines.blurred, **more}
+
+
+def _mean_colour(image: Any) -> Any:
+    """The mean of each channel over the whole image, everywhere: ``[1, height, width, ...]``."""
+    if isinstance(image, NamedTensor):
+        return image.mean("height width") + 0 * image
+    return np.broadcast_to(np.mean(image, (1, 2), keepdims=True), np.shape(image))
 
 
 def _baseline(choice: Any, one: Any, i: int) -> Any:

@@ -102,7 +102,7 @@ def joined(records: Sequence[Attribution]) -> Attribution:
     }
     by_image |= {
         name: _stacked([getattr(r, name) for r in records])
-        for name in ("convergence_delta", "error", "error_map")
+        for name in ("convergence_delta", "error", "error_map", "features")
     }
     residuals = {k: _stacked([r.residuals[k] for r in records]) for k in records[0].residuals}
     evaluations = {kind: sum(r.evaluations[kind] for r in records) for kind in records[0].evaluations}

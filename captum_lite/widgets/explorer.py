@@ -46,8 +46,8 @@ class AttributionExplorer(Panel):
         ``[batch, height, width]`` or ``[batch, height, width, channel]``.
       labels: the true class of each image, shown beside the prediction.
       class_names: names of the classes; their numbers by default.
-      baselines: name -> image (or one for each sample, or a number), beside ``zero``, ``mean image`` and
-        ``blurred``.
+      baselines: name -> image (or one for each sample, or a number), beside ``zero``, ``mean colour``,
+        ``mean image`` (of several images) and ``blurred``.
       display: what is drawn in place of ``images``, of the same shape, from 0 to 1: ``1 - images`` for ink on
         paper, or the photographs before they were normalised.
 
@@ -231,7 +231,7 @@ class AttributionExplorer(Panel):
             ("status", answer.status()),
         ]
         if self.selection is not None:
-            rows.append(("in the selection", self._selected(answer.values)))
+            rows.append(("in the selection", self._selected(answer.sizes)))
         self.facts.value = facts.table(rows)
 
     def fail(self, error: Exception) -> None:
@@ -251,11 +251,11 @@ class AttributionExplorer(Panel):
         """
         if self._answer is None or self.selection is None:
             raise ValueError("there is no attribution, or no selection: brush a region, or set .selection.")
-        return facts.share_inside(self._answer.values, self._regions.box(self.selection))[0]
+        return facts.share_inside(self._answer.sizes, self._regions.box(self.selection))[0]
 
-    def _selected(self, values: np.ndarray) -> str:
+    def _selected(self, sizes: np.ndarray) -> str:
         assert self.selection is not None, "asked where there is one"
-        share, pixels = facts.share_inside(values, self._regions.box(self.selection))
+        share, pixels = facts.share_inside(sizes, self._regions.box(self.selection))
         much = (
             "no |attribution| anywhere" if np.isnan(share) else f"{facts.percent(share)} of the |attribution|"
         )

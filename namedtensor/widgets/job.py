@@ -76,10 +76,12 @@ class Job:
             self._before = None  # else each job would keep all those before it
         error = None
         try:
-            if not self._superseded:
-                self._work(self)
+            try:
+                if not self._superseded:
+                    self._work(self)
+            finally:
+                self.flush()  # also what was shown just before an error
         except Exception as raised:  # whatever the user's model raises is shown, and the notebook goes on
             error = raised
-        self.flush()  # also what was shown just before an error
         if not self._superseded:
             self._ended(self, error)

@@ -186,6 +186,34 @@ def test_an_error_is_one_message_and_the_next_work_mends_it(panel):
     assert panel.message.value == ""
 
 
+def test_a_picture_that_cannot_be_drawn_is_a_message(panel):
+    def draw():
+        raise ValueError("too large to draw")
+
+    def work(job):
+        job.show(lambda: None)
+        job.show(draw)  # too soon after the first one: it waits for the end
+
+    panel.start(work)
+    panel.wait(SOON)
+    assert "too large to draw" in panel.message.value
+    assert not panel.work.running
+
+
+def test_what_was_shown_before_an_error_is_drawn(panel):
+    shown = []
+
+    def work(job):
+        for k in range(3):
+            job.show(lambda k=k: shown.append(k))
+        raise RuntimeError("then it broke")
+
+    panel.start(work)
+    panel.wait(SOON)
+    assert shown[-1] == 2
+    assert "then it broke" in panel.message.value
+
+
 def test_waiting_has_an_end(panel):
     panel.start(lambda job: job.cancel.wait(SOON))
     with pytest.raises(TimeoutError, match=r"the work of Shown has not ended after 0\.01 seconds"):

@@ -367,10 +367,18 @@ class Cell {
     const said = [...around, panel.title, panel.note].filter(Boolean).join(', ') || board.model.get('label');
     this.canvas.setAttribute('aria-label', `${said}. Arrow keys move over the pixels, + and − zoom.`);
     if (!scale) return;
-    const key = [scale.low, scale.high, board.palette, board.unsigned_palette].join();
+    const key = this.repeatsLegend() ? '' : [scale.low, scale.high, board.palette, board.unsigned_palette].join();
     if (this.legended === key) return;
     this.legended = key;
-    this.legend.replaceChildren(...legendOf(scale, scale.signed ? board.palette : board.unsigned_palette, panel, board));
+    const palette = scale.signed ? board.palette : board.unsigned_palette;
+    this.legend.replaceChildren(...(key ? legendOf(scale, palette, panel, board) : []));
+  }
+
+  // Of pictures in a row that have one scale the first one says it.
+  repeatsLegend() {
+    const { board, panel } = this;
+    const same = other => other.map && other.row === panel.row && (other.group ?? '') === (panel.group ?? '');
+    return board.scale !== 'each' && board.panels.findIndex(same) !== this.i;
   }
 
   // ---- pointer

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from captum_lite.viz._inputs import only, values_of
+from captum_lite.viz._inputs import Named, features_of, only, values_of
 from captum_lite.viz._text import _TOKEN_DIMS
 
 OUTPUT, INPUTS = "output", ("input", *_TOKEN_DIMS, "pos")
@@ -35,7 +35,8 @@ def token_matrix(
     output_dim: str | None,
 ) -> TokenMatrix:
     """The checked matrix; arguments and errors are those of `TokenView`."""
-    values, dims = _read(attributions)
+    read = _read(attributions)
+    values, dims = read.array, read.dims
     across = _input_axis(dims, values.shape, input_dim, output_dim)
     down = _output_axis(dims, values.shape, output_dim, across)
     if outputs is not None and down is None and len(list(outputs)) != 1:
@@ -45,7 +46,7 @@ def token_matrix(
         )
     kept = [a for a in (down, across) if a is not None]
     rest = tuple(k for k in range(values.ndim) if k not in kept)
-    moved = np.moveaxis(values, kept, range(len(kept)))
+    moved = np.moveaxis(read.once(rest), kept, range(len(kept)))
     matrix = moved.sum(axis=tuple(range(len(kept), len(kept) + len(rest))))
     one_question = outputs is None and down is None
     count, dim = (1, OUTPUT) if down is None else (values.shape[down], dims[down])
@@ -54,18 +55,20 @@ def token_matrix(
     return TokenMatrix(np.atleast_2d(matrix), inputs, names)
 
 
-def _read(source: Any) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Finite values and the names of their axes; a batch of one is no axis."""
-    record = hasattr(source, "attributions")
+def _read(source: Any) -> Named:
+    """Finite values, the names of their axes, and the features of a record; a batch of one is no axis."""
+    given, record = source, hasattr(source, "attributions")
     source = only(source.attributions, "attributions") if record else source
     named = hasattr(source, "dims")
     lead = ("batch", "input") if record else ("input",) if np.ndim(source) < 2 else (OUTPUT, "input")
     rest = tuple(f"axis {k}" for k in range(len(lead), 0 if named else np.ndim(source)))
     values, dims = values_of(source, "attributions", None if named else (*lead, *rest))
+    features = features_of(given, dims) if record else None
     if "batch" in dims and values.shape[dims.index("batch")] == 1:
-        values = values.squeeze(dims.index("batch"))
+        batch = dims.index("batch")
+        values, features = values.squeeze(batch), None if features is None else features.squeeze(batch)
         dims = tuple(d for d in dims if d != "batch")
-    return values, dims
+    return Named(values, dims, features)
 
 
 def _input_axis(dims: tuple[str, ...], shape: tuple[int, ...], asked: str | None, output: str | None) -> int:

@@ -92,6 +92,7 @@ def test_the_browser_sends_its_bytes_as_a_view():
 
 FILLINGS = {
     "zero": 0 * IMAGES[0],
+    "mean colour": np.full_like(IMAGES[0], IMAGES[0].mean()),
     "mean image": IMAGES.mean(0),
     "blurred": gaussian_filter(IMAGES[0], 1.5, mode="nearest"),
 }

@@ -10,7 +10,7 @@ import pytest
 import traitlets
 
 import namedtensor as nt
-from captum_lite import InputXGradient
+from captum_lite import InputXGradient, ShapleyValues
 from captum_lite.widgets import TokenView
 from captum_lite.widgets._token_text import runs_left, visible
 from namedtensor.models import transformer
@@ -371,3 +371,25 @@ def test_odd_tokens_are_text_in_the_page_too(browser, tmp_path):
     with opened(browser, view.to_html(tmp_path / "page.html")) as page:
         shown = page.locator("[role=listitem]").all_inner_texts()
     assert shown == [t.text for t in visible(ODD)]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_token_that_is_one_feature_counts_once(named):
+    rng = np.random.default_rng(3)
+    weights, embedded = (
+        rng.normal(size=(3, 4)).astype(np.float32),
+        rng.normal(size=(1, 3, 4)).astype(np.float32),
+    )
+    if named:
+        w = nt.tensor(weights, "seq embed")
+        record = ShapleyValues(lambda x: (x * w).sum("seq embed")).explain(
+            nt.tensor(embedded, "batch seq embed"), 0.5, feature_mask="seq"
+        )
+    else:
+        mask = np.broadcast_to(np.arange(3)[None, :, None], (1, 3, 4))
+        record = ShapleyValues(lambda x: (x * weights[None]).sum((1, 2))).explain(
+            embedded, 0.5, feature_mask=mask
+        )
+    expected = (weights * (embedded[0] - 0.5)).sum(1)  # of a linear function: what each token adds
+    shown = [value for _, value in TokenView(record, ["a", "b", "c"]).selected]
+    np.testing.assert_allclose(shown, expected, rtol=1e-4, atol=1e-5)

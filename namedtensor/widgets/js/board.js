@@ -140,7 +140,8 @@ class Board {
     const cells = [];
     const at = (made, row, column) => { made.style.gridArea = `${row} / ${column}`; cells.push(made); };
     titles.columns.forEach((title, i) => at(element('div', { class: 'nt-column-title' }, title), 1, i + 1 + heads));
-    titles.rows.forEach((title, i) => at(element('div', { class: 'nt-row-title' }, title), i + 2, 1));
+    this.rowLegends = titles.rows.map(() => element('div', { class: 'nt-legend' }));
+    titles.rows.forEach((title, i) => at(element('div', { class: 'nt-row-title' }, title, this.rowLegends[i]), i + 2, 1));
     Object.entries(this.model.get('remarks') ?? {}).forEach(([row, text]) => at(element('div', { class: 'nt-alert nt-remark', role: 'alert' }, text), Number(row) + 2, `${1 + heads} / auto / -1`));
     this.cells = this.panels.map((panel, i) => {
       const cell = this.cellOf(panel, i);
@@ -367,18 +368,22 @@ class Cell {
     const said = [...around, panel.title, panel.note].filter(Boolean).join(', ') || board.model.get('label');
     this.canvas.setAttribute('aria-label', `${said}. Arrow keys move over the pixels, + and − zoom.`);
     if (!scale) return;
-    const key = this.repeatsLegend() ? '' : [scale.low, scale.high, board.palette, board.unsigned_palette].join();
-    if (this.legended === key) return;
-    this.legended = key;
-    const palette = scale.signed ? board.palette : board.unsigned_palette;
-    this.legend.replaceChildren(...(key ? legendOf(scale, palette, panel, board) : []));
+    const place = this.legendPlace();
+    const key = [scale.low, scale.high, board.palette, board.unsigned_palette].join();
+    if (this.legended === key && this.legendIn === place) return;
+    this.legendIn?.replaceChildren();
+    Object.assign(this, { legended: key, legendIn: place });
+    place?.replaceChildren(...legendOf(scale, scale.signed ? board.palette : board.unsigned_palette, panel, board));
   }
 
-  // Of pictures in a row that have one scale the first one says it.
-  repeatsLegend() {
+  // Below the picture; of a row that has one scale, below the row's title, or only below its first picture.
+  legendPlace() {
     const { board, panel } = this;
-    const same = other => other.map && other.row === panel.row && (other.group ?? '') === (panel.group ?? '');
-    return board.scale !== 'each' && board.panels.findIndex(same) !== this.i;
+    if (board.scale === 'each') return this.legend;
+    const row = board.panels.filter(other => other.map && other.row === panel.row);
+    const alike = row.filter(other => (other.group ?? '') === (panel.group ?? ''));
+    if (alike[0] !== panel) return null;
+    return (alike.length === row.length && board.rowLegends[panel.row]) || this.legend;
   }
 
   // ---- pointer

@@ -5,7 +5,6 @@ Pure functions and a dict of parameters; compiled, the names cost nothing.
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import jax
 
@@ -14,9 +13,7 @@ from namedtensor._optional import optional
 from namedtensor._tensor import NamedTensor
 from namedtensor.interpreter import tap
 from namedtensor.models._cache import Params, cached
-from namedtensor.ops import random
-from namedtensor.ops.factories import zeros
-from namedtensor.transforms import jit, value_and_grad
+from namedtensor.models._training import fit, he_normal
 
 SHAPES = {
     "conv1": "kh:3 kw:3 feature:16",
@@ -30,11 +27,7 @@ STEPS, BATCH, RATE = 2000, 128, 2e-3
 
 def init(key: jax.Array) -> Params:
     """Parameters with He-normal weights (He et al. 2015, arXiv:1502.01852) and zero biases."""
-    params = {}
-    for k, (layer, shape) in zip(jax.random.split(key, len(SHAPES)), SHAPES.items(), strict=True):
-        params[layer] = random.normal(k, shape) * (2 / _FAN_IN[layer]) ** 0.5
-        params[f"{layer}.bias"] = zeros(shape.split()[-1])
-    return params
+    return he_normal(key, SHAPES, _FAN_IN)
 
 
 def apply(params: Params, images: NamedTensor) -> NamedTensor:
@@ -81,28 +74,13 @@ def train(
       steps: how many batches of 128.
       progress: wraps the loop's iterable, for a progress bar: ``tqdm.auto.tqdm``.
     """
-    with optional("models"):
-        import optax
 
-    optimizer = optax.adam(optax.cosine_decay_schedule(RATE, steps))
-    key, start = jax.random.split(key)
-    params: Any = init(start)
-    state = optimizer.init(params)
-
-    @jit
-    def step(params: Params, state: Any, key: jax.Array) -> tuple[Params, Any]:
+    def drawn(params: Params, key: jax.Array) -> NamedTensor:
+        images, labels = (x.rename(batch="n") for x in (digits.images, digits.labels))
         chosen = NamedTensor(jax.random.randint(key, (BATCH,), 0, len(digits)), digits.labels.dims)
-        images, labels = (
-            digits.images.rename(batch="n").isel(n=chosen),
-            digits.labels.rename(batch="n").isel(n=chosen),
-        )
-        _, gradient = value_and_grad(loss)(params, images, labels)
-        updates, state = optimizer.update(gradient, state, params)
-        return jax.tree.map(lambda p, u: p + u, params, updates), state
+        return loss(params, images.isel(n=chosen), labels.isel(n=chosen))
 
-    for k in progress(jax.random.split(key, steps)):
-        params, state = step(params, state, k)
-    return params
+    return fit(key, init, drawn, steps=steps, rate=RATE, progress=progress)
 
 
 def load(*, progress: bool = True) -> Params:

@@ -7,7 +7,6 @@ real to explain, and no model of the world. It is fully convolutional, so it tak
 import functools
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import jax
 import numpy as np
@@ -18,10 +17,9 @@ from namedtensor._tensor import NamedTensor, tensor
 from namedtensor.datasets import photographs
 from namedtensor.interpreter import tap
 from namedtensor.models._cache import Params, cached
+from namedtensor.models._training import fit, he_normal
 from namedtensor.ops import random
-from namedtensor.ops.factories import zeros
 from namedtensor.ops.logic import where
-from namedtensor.transforms import jit, value_and_grad
 
 SHRINK = 4  # of the photographs: the scale that it knows
 SHAPES = {
@@ -40,11 +38,7 @@ _LIGHT = 0.3  # contrast and brightness of the crops vary by so much
 
 def init(key: jax.Array) -> Params:
     """Parameters with He-normal weights (He et al. 2015, arXiv:1502.01852) and zero biases."""
-    params = {}
-    for k, (layer, shape) in zip(jax.random.split(key, len(SHAPES)), SHAPES.items(), strict=True):
-        params[layer] = random.normal(k, shape) * (2 / _FAN_IN[layer]) ** 0.5
-        params[f"{layer}.bias"] = zeros(shape.split()[-1])
-    return params
+    return he_normal(key, SHAPES, _FAN_IN)
 
 
 def evidence(params: Params, images: NamedTensor) -> NamedTensor:
@@ -145,27 +139,14 @@ def train(key: jax.Array, *, steps: int = STEPS, progress: Callable[[Iterable], 
       steps: how many batches of 24 crops.
       progress: wraps the loop's iterable, for a progress bar: ``tqdm.auto.tqdm``.
     """
-    with optional("models"):
-        import optax
-
     images, classes = (x.rename(batch="n") for x in crops())
-    optimizer = optax.adam(optax.cosine_decay_schedule(RATE, steps))
-    key, start = jax.random.split(key)
-    params: Any = init(start)
-    state = optimizer.init(params)
 
-    @jit
-    def step(params: Params, state: Any, key: jax.Array) -> tuple[Params, Any]:
+    def drawn(params: Params, key: jax.Array) -> NamedTensor:
         which, light = jax.random.split(key)
         chosen = tensor(jax.random.randint(which, (BATCH,), 0, CROPS), "batch")
-        lit = _lit(light, images.isel(n=chosen))
-        _, gradient = value_and_grad(loss)(params, lit, classes.isel(n=chosen))
-        updates, state = optimizer.update(gradient, state, params)
-        return jax.tree.map(lambda p, u: p + u, params, updates), state
+        return loss(params, _lit(light, images.isel(n=chosen)), classes.isel(n=chosen))
 
-    for k in progress(jax.random.split(key, steps)):
-        params, state = step(params, state, k)
-    return params
+    return fit(key, init, drawn, steps=steps, rate=RATE, progress=progress)
 
 
 def _lit(key: jax.Array, images: NamedTensor) -> NamedTensor:

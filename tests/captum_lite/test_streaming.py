@@ -47,6 +47,7 @@ def test_a_stream_gets_better_until_it_is_finished():
     whole = IntegratedGradients(smooth).attribute(X, B, n_steps=7)
     np.testing.assert_allclose(records[-1].attributions, whole, rtol=1e-12)
     assert float(abs(records[0].attributions - whole).max()) > 1e-3
+    assert bool((records[0].gap > records[-1].gap).all())
 
 
 @pytest.mark.parametrize("method", RULES)

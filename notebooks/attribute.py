@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from captum_lite import Attribution, IncompleteWarning, baselines, viz
 from captum_lite.methods import IMAGE_METHODS, METHODS, find
+from namedtensor._errors import near_miss
 from notebooks import small_images
 from notebooks.cases import MODELS, Case
 from notebooks.errors import CommandError
@@ -67,7 +68,8 @@ def run(
         print(f"models:     {', '.join(MODELS)}\nmethods:    {', '.join(METHODS | IMAGE_METHODS)}")
         return 0
     if model not in MODELS:
-        raise CommandError(f"there is no model {model!r}; there are: {', '.join(MODELS)}.")
+        hint = near_miss(model, MODELS)
+        raise CommandError(f"there is no model {model!r}; there are: {', '.join(MODELS)}. {hint}".rstrip())
     name = _method(method)
     out = _checked(out or Path(f"{model}_{index}_{name.replace(' ', '_')}.png"))
     explained = explain(MODELS[model](index), name, target, baseline)

@@ -62,7 +62,8 @@ def cached(name: str, recipe: str, make: Callable[[], Params]) -> Params:
     if path.exists() and note.exists():
         if note.read_text() == _checksum(path):
             return _read(path)
-        warnings.warn(f"{path} does not match its checksum; the model is trained again.", stacklevel=3)
+        # the levels: this, `trained`, the `load` of a model, who called it
+        warnings.warn(f"{path} does not match its checksum; the model is trained again.", stacklevel=4)
     params = make()
     _write(path, params)
     return params

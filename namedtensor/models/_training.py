@@ -1,5 +1,6 @@
-"""How the small models here are trained: He-normal weights, Adam, a cosine schedule."""
+"""How the small models here are trained, once: He-normal weights, Adam, a cosine schedule."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import jax
 
 from namedtensor._optional import optional
 from namedtensor._tensor import NamedTensor
-from namedtensor.models._cache import Params
+from namedtensor.models._cache import Params, cached
 from namedtensor.ops import random
 from namedtensor.ops.factories import zeros
 from namedtensor.transforms import jit, value_and_grad
@@ -58,3 +59,32 @@ def fit(
     for k in progress(jax.random.split(key, steps)):
         params, state = step(params, state, k)
     return params
+
+
+def trained(
+    name: str,
+    title: str,
+    recipe: str,
+    train: Callable[[Callable[[Iterable], Iterable]], Params],
+    *,
+    progress: bool,
+) -> Params:
+    """The trained parameters: from the cache, or trained first.
+
+    Args:
+      name: the module's name, the beginning of the cached file's.
+      title: what the bar calls the model.
+      recipe: all that the result depends on; another recipe is another file.
+      train: trains the model; it is given what wraps the loop's iterable.
+      progress: show a bar while training.
+    """
+
+    def make() -> Params:
+        with optional("models"):
+            from tqdm.auto import tqdm
+
+        return train(
+            functools.partial(tqdm, desc=f"training {title}, once", unit="step", disable=not progress)
+        )
+
+    return cached(name, recipe, make)

@@ -3,17 +3,15 @@
 Pure functions and a dict of parameters; compiled, the names cost nothing.
 """
 
-import functools
 from collections.abc import Callable, Iterable
 
 import jax
 
 from namedtensor import datasets, nn
-from namedtensor._optional import optional
 from namedtensor._tensor import NamedTensor
 from namedtensor.interpreter import tap
-from namedtensor.models._cache import Params, cached
-from namedtensor.models._training import fit, he_normal
+from namedtensor.models._cache import Params
+from namedtensor.models._training import fit, he_normal, trained
 
 SHAPES = {
     "conv1": "kh:3 kw:3 feature:16",
@@ -93,11 +91,8 @@ def load(*, progress: bool = True) -> Params:
       ImportError: scikit-learn, optax or platformdirs is not installed.
     """
 
-    def make() -> Params:
-        with optional("models"):
-            from tqdm.auto import tqdm
-
-        bar = functools.partial(tqdm, desc="training the digits CNN, once", unit="step", disable=not progress)
+    def again(bar: Callable[[Iterable], Iterable]) -> Params:
         return train(jax.random.key(0), datasets.digits.load("train"), progress=bar)
 
-    return cached("digits_cnn", f"1 {SHAPES} {STEPS} {BATCH} {RATE}", make)
+    recipe = f"1 {SHAPES} {STEPS} {BATCH} {RATE}"
+    return trained("digits_cnn", "the digits CNN", recipe, again, progress=progress)

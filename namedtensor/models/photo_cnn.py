@@ -4,7 +4,6 @@ It has seen the left parts of two photographs, in small crops, and nothing else:
 real to explain, and no model of the world. It is fully convolutional, so it takes images of any size.
 """
 
-import functools
 import math
 from collections.abc import Callable, Iterable
 
@@ -12,12 +11,11 @@ import jax
 import numpy as np
 
 from namedtensor import nn
-from namedtensor._optional import optional
 from namedtensor._tensor import NamedTensor, tensor
 from namedtensor.datasets import photographs
 from namedtensor.interpreter import tap
-from namedtensor.models._cache import Params, cached
-from namedtensor.models._training import fit, he_normal
+from namedtensor.models._cache import Params
+from namedtensor.models._training import fit, he_normal, trained
 from namedtensor.ops import random
 from namedtensor.ops.logic import where
 
@@ -168,11 +166,8 @@ def load(*, progress: bool = True) -> Params:
       ImportError: scikit-learn, pillow, optax or platformdirs is not installed.
     """
 
-    def make() -> Params:
-        with optional("models"):
-            from tqdm.auto import tqdm
-
-        bar = functools.partial(tqdm, desc="training the photo CNN, once", unit="step", disable=not progress)
+    def again(bar: Callable[[Iterable], Iterable]) -> Params:
         return train(jax.random.key(0), progress=bar)
 
-    return cached("photo_cnn", f"1 {SHAPES} {STEPS} {BATCH} {RATE} {CROPS} {CROP} {_LIGHT}", make)
+    recipe = f"1 {SHAPES} {STEPS} {BATCH} {RATE} {CROPS} {CROP} {_LIGHT}"
+    return trained("photo_cnn", "the photo CNN", recipe, again, progress=progress)

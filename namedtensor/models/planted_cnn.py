@@ -4,17 +4,15 @@ It sees every part of the image alike and takes the strongest sign of each featu
 decides is on the object, as nothing else tells the classes apart.
 """
 
-import functools
 from collections.abc import Callable, Iterable
 
 import jax
 
 from namedtensor import datasets, nn
-from namedtensor._optional import optional
 from namedtensor._tensor import NamedTensor, tensor
 from namedtensor.interpreter import tap
-from namedtensor.models._cache import Params, cached
-from namedtensor.models._training import fit, he_normal
+from namedtensor.models._cache import Params
+from namedtensor.models._training import fit, he_normal, trained
 
 SHAPES = {
     "conv1": "kh:3 kw:3 channel:3 feature:24",
@@ -88,13 +86,8 @@ def load(*, progress: bool = True) -> Params:
       ImportError: optax or platformdirs is not installed.
     """
 
-    def make() -> Params:
-        with optional("models"):
-            from tqdm.auto import tqdm
-
-        bar = functools.partial(
-            tqdm, desc="training the planted CNN, once", unit="step", disable=not progress
-        )
+    def again(bar: Callable[[Iterable], Iterable]) -> Params:
         return train(jax.random.key(0), datasets.planted.generate(IMAGES, seed=1), progress=bar)
 
-    return cached("planted_cnn", f"1 {SHAPES} {IMAGES} {STEPS} {BATCH} {RATE}", make)
+    recipe = f"1 {SHAPES} {IMAGES} {STEPS} {BATCH} {RATE}"
+    return trained("planted_cnn", "the planted CNN", recipe, again, progress=progress)

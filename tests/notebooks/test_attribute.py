@@ -122,7 +122,7 @@ def test_list_says_what_there_is(capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--model digit", "there is no model 'digit'; there are: digits, planted."),
+        ("--model digit", "there is no model 'digit'; there are: digits, planted. Did you mean 'digits'?"),
         (
             "--method deep_lit",
             "there is no method 'deep_lit'; there are: saliency, .*Did you mean 'DeepLift'?",

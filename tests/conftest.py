@@ -5,6 +5,8 @@ import gc
 import jax
 import pytest
 
+from tests.widgets import chromium
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Most programs here are compiled to run once: LLVM's optimizations take half of the time, and XLA's are still made.
 jax.config.update("jax_disable_most_optimizations", True)
@@ -16,6 +18,13 @@ def programs_end_with_their_file():
     yield
     jax.clear_caches()
     gc.collect()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, for the pages of a file."""
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -26,6 +26,13 @@ IN_BROWSER = [
 ]
 
 
+def in_browser(test):
+    """Mark a test that needs a browser, in a file whose other tests need none."""
+    for mark in IN_BROWSER:
+        test = mark(test)
+    return test
+
+
 @contextlib.contextmanager
 def chromium() -> Iterator:
     """A browser."""

@@ -6,7 +6,7 @@ import pytest
 
 from captum_lite import Saliency
 from captum_lite.widgets import AttributionExplorer, MethodGrid
-from tests.widgets import IN_BROWSER, chromium, named_controls, opened, settled, unreadable
+from tests.widgets import IN_BROWSER, named_controls, opened, settled, unreadable
 
 pytestmark = IN_BROWSER
 RNG = np.random.default_rng(0)
@@ -21,12 +21,6 @@ def model(images):
 class Failing(Saliency):
     def steps(self, problem, **options):
         raise RuntimeError("this method does not like <images>")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from captum_lite.widgets import PerturbationBrush
 from captum_lite.widgets._brush_work import Asked
 from captum_lite.widgets._images import samples
 from captum_lite.widgets._occlusion import as_shown, magnified, shrunk
-from tests.widgets import IN_BROWSER, chromium, messages, named_controls, opened, settled, unreadable
+from tests.widgets import in_browser, messages, named_controls, opened, settled, unreadable
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(size=(3, 4, 6)).astype(np.float32)
@@ -421,12 +421,6 @@ def test_the_question_is_what_the_controls_say():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def path(tmp_path_factory):
     brush = made(labels=[0, 1, 2])
     brush.mask = covered((3, 5))
@@ -439,12 +433,6 @@ def page(request, browser, path):
     with opened(browser, path, scheme=getattr(request, "param", "light")) as page:
         messages(page)
         yield page
-
-
-def in_browser(test):
-    for mark in IN_BROWSER:
-        test = mark(test)
-    return test
 
 
 def at(page, row, column):

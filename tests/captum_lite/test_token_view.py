@@ -2,7 +2,6 @@
 
 import html
 import re
-from html.parser import HTMLParser
 
 import jax
 import numpy as np
@@ -14,7 +13,8 @@ from captum_lite import InputXGradient, ShapleyValues
 from captum_lite.widgets import TokenView
 from captum_lite.widgets._token_text import runs_left, visible
 from namedtensor.models import transformer
-from tests.widgets import IN_BROWSER, chromium, messages, named_controls, opened, settled, unreadable
+from tests.markup import Checker
+from tests.widgets import in_browser, messages, named_controls, opened, settled, unreadable
 
 WORDS = ["not", "bad", "!"]
 MATRIX = np.array([[0.5, -1.0, 0.0], [0.25, 2.0, -0.02]])
@@ -223,24 +223,6 @@ def test_a_long_text_shows_the_outputs_around_the_chosen_one():
     assert f"and {3000 - len(found)} more outputs" in view.html
 
 
-class Checker(HTMLParser):
-    """The tags and the words; whatever a browser would not close is left over."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.seen, self.words = [], set(), []
-
-    def handle_starttag(self, tag, attrs):
-        self.open.append(tag)
-        self.seen.add(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-
 def test_nothing_in_a_token_is_html():
     checker = Checker()
     view = TokenView(
@@ -272,12 +254,6 @@ def test_a_figure_for_a_paper(values):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def path(tmp_path_factory):
     view = TokenView(MATRIX, WORDS, ["good", "bad"], unit="logit")
     return view.to_html(tmp_path_factory.mktemp("tokens") / "page.html")
@@ -288,12 +264,6 @@ def page(request, browser, path):
     with opened(browser, path, scheme=getattr(request, "param", "light")) as page:
         messages(page)
         yield page
-
-
-def in_browser(test):
-    for mark in IN_BROWSER:
-        test = mark(test)
-    return test
 
 
 def drawn(page):

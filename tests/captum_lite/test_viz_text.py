@@ -2,7 +2,6 @@
 
 import html
 import re
-from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -13,6 +12,7 @@ import namedtensor as nt
 from captum_lite import IntegratedGradients, viz
 from captum_lite.viz._text import tint
 from captum_lite.viz._tokens import shown
+from tests.markup import Checker
 
 WORDS = ["never", "a", "dull", "moment"]
 VALUES = np.array([-2.0, 0.0, 0.5, 1.0])
@@ -134,24 +134,6 @@ def test_special_tokens_are_told_apart():
     assert [t.special for t in shown(["[CLS]", "[a]", "<unk>", "x < y", "[MASK]"])] == [
         True, False, True, False, True,
     ]  # fmt: skip
-
-
-class Checker(HTMLParser):
-    """The tags of a page, and whether each is closed."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.seen, self.words = [], set(), []
-
-    def handle_starttag(self, tag, attrs):
-        self.open.append(tag)
-        self.seen.add(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
 
 
 def test_tokens_and_labels_are_escaped():

@@ -5,17 +5,11 @@ import pytest
 
 from crypten_lite.timeline import network_seconds
 from tests.crypten_lite.test_privacy_explorer import IMAGES, WEIGHTS, made, model
-from tests.widgets import IN_BROWSER, chromium, named_controls, opened, settled, unreadable
+from tests.widgets import IN_BROWSER, named_controls, opened, settled, unreadable
 
 pytestmark = IN_BROWSER
 SHARES, TIMELINE = ".nt-shares", ".nt-timeline"
 PIXELS = """canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

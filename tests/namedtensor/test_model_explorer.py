@@ -11,7 +11,7 @@ from flax import nnx
 import namedtensor as nt
 from namedtensor.interpreter import UnknownTapError
 from namedtensor.widgets import ModelExplorer
-from tests.widgets import IN_BROWSER, chromium, named_controls, opened, settled, unreadable
+from tests.widgets import IN_BROWSER, named_controls, opened, settled, unreadable
 
 SOON = 30.0  # seconds after which a test that waits has failed
 X = jnp.asarray(np.random.default_rng(0).normal(size=(4, 6)), jnp.float32)
@@ -202,12 +202,6 @@ def test_the_figure_has_a_bar_for_each_innermost_place(explorer):
 
 
 # in the browser -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as made:
-        yield made
 
 
 class TestInBrowser:

@@ -10,7 +10,7 @@ import pytest
 
 from captum_lite.viz._scale import scale_together
 from namedtensor.widgets import Chart, Overlay, OverlayPanel, Panel, Slider, line, source
-from tests.widgets import IN_BROWSER, chromium, named_controls, opened, settled, unreadable
+from tests.widgets import IN_BROWSER, named_controls, opened, settled, unreadable
 
 pytestmark = IN_BROWSER
 RNG = np.random.default_rng(0)
@@ -23,12 +23,6 @@ CLIPS = ("none", "mass 98", "mass 90", "percentile 98")
 
 class Shown(Panel):
     title = "pictures"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import traitlets
 import namedtensor as nt
 from namedtensor.widgets import TensorExplorer
 from namedtensor.widgets.tensor_roles import by_default, cropped, sliced
-from tests.widgets import IN_BROWSER, chromium, named_controls, opened, settled, unreadable
+from tests.widgets import IN_BROWSER, named_controls, opened, settled, unreadable
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.normal(size=(3, 4, 5, 2)).astype(np.float32)
@@ -255,12 +255,6 @@ def test_a_figure_of_one_row(size):
 
 
 # in the browser -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as made:
-        yield made
 
 
 def chip_to(page, dim, role):

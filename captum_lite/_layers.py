@@ -117,10 +117,24 @@ def flow_on_path(problem: Problem, nodes: Any, weights: Any, *, layer: str) -> A
 
     def at(node: Any) -> Any:
         inputs = point(problem, node)
-        _, speed = jax.jvp(lambda xs: value_at(problem, xs, layer), (inputs,), (along,))
+        speed = _derivative(lambda xs: value_at(problem, xs, layer), inputs, along)
         return jax.tree.map(jnp.multiply, value_and_gradient(problem, inputs, layer)[1], speed)
 
     return _over_nodes(at, weights, nodes)
+
+
+def _derivative(fun: Callable[..., Any], inputs: Arrays, along: Arrays) -> Any:
+    """Of ``fun`` in a direction."""
+    try:
+        return jax.jvp(fun, (inputs,), (along,))[1]
+    except TypeError as error:
+        if "custom_vjp" not in str(error):
+            raise
+        raise TypeError(
+            "the derivative of the layer along the path is needed, and the function has a part with a "
+            "derivative for backward passes alone (jax.custom_vjp, or an exported function): take "
+            "differences instead, method_variant='captum'."
+        ) from error
 
 
 @compiled(static_argnames="layer")

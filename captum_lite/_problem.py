@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from captum_lite import _backend, _baselines, _callable, _target
 from captum_lite._backend import compiled
+from captum_lite._exported import Mappable, calls_exported
 from captum_lite._inputs import Arrays, Layout, is_concrete, require_finite, unpack
 from captum_lite._loops import loops
 from namedtensor import capture, is_named, replace
@@ -138,6 +139,9 @@ def pose(
     problem = Problem(held, arrays, based, None, call, layout)
     if not scores:
         return problem.planned()
+    if calls_exported(problem):
+        call, held = _callable.split((Mappable(), (*args, fun)))
+        problem = dataclasses.replace(problem, call=call, held=held)
     output = jax.eval_shape(_output, problem, problem.inputs)
     chosen = _target.make(target, output, problem.batch, differentiable=differentiates)
     return dataclasses.replace(problem, target=chosen).planned()

@@ -214,6 +214,7 @@ class Number(Secret):
     @property
     def source(self) -> "Number":
         """The furthest origin that has no more elements."""
+        self.settle()  # what is computed later learns only then where it comes from
         if self.origin is None or self.origin[0].size > self.size:
             return self
         return self.origin[0].source

@@ -39,7 +39,17 @@ OPTIONAL = {
     "platformdirs",
     "scipy",
 }
-OPTIONAL |= {"safetensors", "treescope", "xarray", "cryptography", "cloudpickle"}
+OPTIONAL |= {
+    "onnx",
+    "onnxruntime",
+    "google",
+    "safetensors",
+    "tokenizers",
+    "treescope",
+    "xarray",
+    "cryptography",
+    "cloudpickle",
+}
 
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:

@@ -7,7 +7,14 @@ import jax
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*(ROOT / "docs/attribution").glob("*.md"), ROOT / "docs/captum_faults.md"])
+PAGES = sorted(
+    [
+        *(ROOT / "docs/attribution").glob("*.md"),
+        ROOT / "docs/captum_faults.md",
+        ROOT / "docs/models_without_code.md",
+        ROOT / "docs/onnx.md",
+    ]
+)
 
 
 @pytest.fixture(autouse=True)

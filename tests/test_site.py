@@ -22,7 +22,7 @@ NEEDS_MKDOCS = pytest.mark.skipif(
     reason="needs the extra [docs]",
 )
 SPACES = {
-    "namedtensor": "fft interop interpreter linalg nn random testing widgets datasets.digits models.digits_cnn",
+    "namedtensor": "fft interop interop.exported interop.onnx interpreter linalg nn random testing widgets datasets.digits models.digits_cnn",
     "captum_lite": "aliases methods metrics patching robust rules viz widgets",
     "crypten_lite": "widgets",
 }

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from captum_lite._exported import refuse
 from captum_lite._inputs import Arrays
 from captum_lite.rules import _deeplift_max, _deeplift_products
 from captum_lite.rules._deeplift_fallback import integrated
@@ -33,6 +34,7 @@ from captum_lite.rules.primitives import (
     scalar_function,
 )
 from namedtensor.interpreter import Equation, RuleTable, UnsupportedPrimitiveError, compat, interpret
+from namedtensor.interpreter.rules import EXPORTED
 
 _SEVERAL = 2  # operands of a call up to which it is one function of them, if it is elementwise
 
@@ -41,6 +43,12 @@ _deeplift_max.register(exact)
 _deeplift_products.register(exact)
 exact.register("select_n")(select)
 exact.register("cond")(cond)
+
+
+@exact.register(*EXPORTED)
+def _(eqn: Equation, *values: Any) -> Any:
+    raise refuse(exact, eqn, behind=False)
+
 
 # rules that may have to note what they miss
 noting: dict[str, Callable[..., Any]] = {

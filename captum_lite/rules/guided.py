@@ -13,11 +13,13 @@ import numpy as np
 from jax.core import Tracer
 
 from captum_lite._backend import compiled
+from captum_lite._exported import refuse
 from captum_lite._inputs import Arrays, is_concrete
 from captum_lite._problem import Problem
 from captum_lite._warning import warn
 from captum_lite.rules.primitives import BILINEAR
 from namedtensor.interpreter import Equation, RuleTable, bind, compat, interpret
+from namedtensor.interpreter.rules import EXPORTED
 
 Passes = Callable[[Any, Any], Any]  # (whether x > 0, relevance of the result) -> whether it goes on
 
@@ -29,6 +31,9 @@ def _guided(positive: Any, above: Any) -> Any:
 def _deconvolved(positive: Any, above: Any) -> Any:
     del positive
     return above > 0
+
+
+_METHODS: dict[Passes, str] = {_guided: "GuidedBackprop", _deconvolved: "Deconvolution"}
 
 
 def guided_gradient(problem: Problem) -> Arrays:
@@ -77,7 +82,7 @@ _deconvolved_at_inputs = compiled(lambda problem: _modified(problem, _deconvolve
 
 def _table(passes: Passes, passed: list[None]) -> RuleTable:
     """The rules of one walk, which note in ``passed`` where they were used."""
-    table = RuleTable("guided_rules", default=bind)
+    table = RuleTable(_METHODS[passes], default=bind)
 
     def relu(x: Any) -> Any:
         @jax.custom_vjp
@@ -111,13 +116,31 @@ def _table(passes: Passes, passed: list[None]) -> RuleTable:
             return np.zeros(eqn.outputs[0].shape, eqn.outputs[0].dtype)
         return eqn.bind(value, *sizes)
 
+    @table.register(*EXPORTED)
+    def _(eqn: Equation, *values: Any) -> Any:
+        return _undifferentiated(eqn, refuse(table, eqn))(*values)
+
     # these hold a jaxpr with max(x, y) that combines two elements, or are other functions than relu
     table.register("reduce", "reduce_window", "scatter", "select_and_scatter", "argmax", "argmin")(bind)
     table.register(*(f"jit:{name}" for name in _OTHER_ACTIVATIONS))(bind)
     return table
 
 
-_LAYERS = BILINEAR - {"mul"}
+def _undifferentiated(eqn: Equation, error: Exception) -> Callable[..., Any]:
+    """The equation as it is, for who does not ask for its gradient."""
+
+    @jax.custom_vjp
+    def run(*values: Any) -> Any:
+        return eqn.bind(*values)
+
+    def backward(_: Any, above: Any) -> Any:
+        raise error
+
+    run.defvjp(lambda *values: (run(*values), None), backward)
+    return run
+
+
+_LAYERS = (BILINEAR - {"mul"}) | set(EXPORTED)
 _OTHER_ACTIVATIONS = ("relu6", "hard_tanh", "hard_sigmoid", "hard_silu", "hard_swish", "clip")
 
 

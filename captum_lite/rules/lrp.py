@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
+from captum_lite._exported import refuse
 from captum_lite.rules._relevant import (
     Affine,
     Exponential,
@@ -42,6 +43,7 @@ from captum_lite.rules.lrp_attention import (
 from captum_lite.rules.lrp_linear import LinearMap, share
 from captum_lite.rules.primitives import ELEMENTWISE, scalar_function
 from namedtensor.interpreter import Equation, RuleTable, UnsupportedPrimitiveError, compat
+from namedtensor.interpreter.rules import EXPORTED
 
 _INSTEAD = (
     "Use DeepLift(f) or IntegratedGradients(f), which need no rule for it, or explain what comes behind it: "
@@ -56,6 +58,11 @@ def _unsupported(eqn: Equation, *values: Any) -> Any:
 
 
 LRP_RULES = RuleTable("LRP", default=_unsupported, lifted=Relevant)
+
+
+@LRP_RULES.register(*EXPORTED)
+def _(eqn: Equation, *values: Any) -> Any:
+    raise refuse(LRP_RULES, eqn)
 
 
 def _is_float(x: Any) -> bool:

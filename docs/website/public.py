@@ -21,7 +21,7 @@ import namedtensor as nt
 # In this order: a name that several of them export is documented where it comes first.
 NAMESPACES = (
     "namedtensor.nn", "namedtensor", "namedtensor.linalg", "namedtensor.fft", "namedtensor.random",
-    "namedtensor.interop", "namedtensor.testing", "namedtensor.interpreter",
+    "namedtensor.interop", "namedtensor.interop.exported", "namedtensor.interop.onnx", "namedtensor.testing", "namedtensor.interpreter",
     *(f"namedtensor.datasets.{name}" for name in nt.datasets.__all__),
     *(f"namedtensor.models.{name}" for name in nt.models.__all__),
     "namedtensor.widgets",

@@ -129,6 +129,8 @@ PAGES = {
         "To and from others, and something real to begin with.",
         (
             Group("namedtensor.interop", heading="Files and other libraries"),
+            Group("namedtensor.interop.exported", heading="Models without code"),
+            Group("namedtensor.interop.onnx", heading="ONNX"),
             Group("namedtensor", ("display", "interop"), "Plots"),
             *modules("namedtensor.datasets"),
             *modules("namedtensor.models"),

@@ -43,7 +43,7 @@ def save(path: str | os.PathLike[str], tree: Any) -> None:
     """
     path, format = _resolved(path)
     arrays, text = encode(tree, format.native)
-    _write_beside(path, lambda part: format.write(part, arrays, text))
+    write_beside(path, lambda part: format.write(part, arrays, text))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -87,7 +87,8 @@ def _resolved(path: str | os.PathLike[str]) -> tuple[Path, ModuleType]:
     return path, _FORMATS[path.suffix.lower()]
 
 
-def _write_beside(path: Path, write: Callable[[Path], None]) -> None:
+def write_beside(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file in one step: beside its place, and moved there when it is whole."""
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no directory {path.parent}")
     part = path.with_name(f".{secrets.token_hex(8)}.part")

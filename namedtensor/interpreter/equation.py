@@ -19,6 +19,7 @@ _NOWHERE = "a place that JAX did not record"
 _NOT_THE_USERS = (
     str(Path(jax.__file__).parent),
     *(str(_PACKAGE / part) for part in ("interpreter", "ops", "nn", "transforms", "sharding.py", "_plan.py")),
+    *(str(_PACKAGE / "interop" / part) for part in ("_artifact.py", "exported.py")),
     *(str(_PACKAGE.parent / sibling) for sibling in ("captum_lite", "crypten_lite")),
 )
 

@@ -1,10 +1,11 @@
-"""Places by module: the outputs of the modules of flax (nnx, linen) and equinox, by their paths.
+"""Places by module: the outputs of the modules of flax (nnx, linen), equinox and haiku, by their paths.
 
 While a function is traced, the call of each module that is wanted taps what it returns under the module's
 path in the model: ``"blocks/0/mlp"``. The model is the module that is called first, with no other around
 it, so it is found wherever the function has it from: an argument, a closure, a global, `nnx.merge`.
 
-linen offers a hook for this. In nnx and equinox ``__call__`` belongs to the class, so the classes are
+linen and haiku offer a hook for this, and know the path of each module: that of haiku is the key of its
+parameters, ``"cnn/~/conv2_d"``. In nnx and equinox ``__call__`` belongs to the class, so the classes are
 wrapped while the function is traced, as flax itself does to capture intermediates. The wrappers do
 nothing in other threads, and the last one to leave takes them off. What is wanted is part of the key of
 JAX's tracing caches: a function that was jitted before is traced again, and no tap stays in a cache.
@@ -26,6 +27,7 @@ from typing import Any, NamedTuple
 import jax
 
 from namedtensor._tensor import is_named
+from namedtensor.interpreter import frameworks
 from namedtensor.interpreter.marks import tap
 from namedtensor.interpreter.walk import is_array
 
@@ -48,7 +50,7 @@ _GOING_ON: ContextVar[_Call | None] = ContextVar("the module that is being calle
 
 def with_modules(fun: Callable[..., Any], wanted: Set[str] = EVERY) -> Callable[..., Any]:
     """``fun`` with taps at the outputs of these modules; the same function where there can be none."""
-    if not {"equinox", "flax.nnx", "flax.linen"} & sys.modules.keys():
+    if not frameworks.any_usable():
         return fun
 
     def watched(*args: Any, **kwargs: Any) -> Any:
@@ -57,6 +59,7 @@ def with_modules(fun: Callable[..., Any], wanted: Set[str] = EVERY) -> Callable[
             for family in _FAMILIES:
                 stack.enter_context(family.wrapped())
             stack.enter_context(_linen_watched())
+            stack.enter_context(_haiku_watched())
             return _rebound(fun)(*args, **kwargs)
 
     return watched
@@ -98,6 +101,13 @@ def module_of(part: str) -> str | None:
     return part[len(MODULE) : -1].replace("|", "/") if part.startswith(MODULE) else None
 
 
+def as_scopes(path: str) -> set[str]:
+    """The scopes that haiku puts a module into: ``cnn/conv2_d`` for the path ``cnn/~/conv2_d``."""
+    parts = path.split("/")
+    called, made = (p for p in parts if p[:1] != "~"), (p.removeprefix("~") for p in parts)
+    return {"/".join(called), "/".join(filter(None, made))}
+
+
 def _tapped(out: Any, path: str) -> Any:
     """The output with its arrays tapped; it may hold other things."""
     leaves, tree = jax.tree.flatten(out, is_leaf=is_named)
@@ -113,7 +123,7 @@ class _Family:
     """A framework whose modules are objects of classes.
 
     Attributes:
-      package: where it is, if it is imported.
+      framework: where it is, if it is imported.
       base: the class of all modules.
       children: the modules in a model, with their paths.
       transparent: the beginnings of the packages whose modules only stand around those of users.
@@ -122,7 +132,7 @@ class _Family:
       kept: what the classes had before.
     """
 
-    package: str
+    framework: frameworks.Framework
     base: str
     children: Callable[[Any], Iterable[tuple[str, Any]]]
     transparent: tuple[str, ...] = ()
@@ -133,7 +143,7 @@ class _Family:
     @contextlib.contextmanager
     def wrapped(self) -> Iterator[None]:
         """All classes of the family wrapped."""
-        if self.package not in sys.modules:
+        if not frameworks.usable(self.framework):
             yield
             return
         with self.lock:
@@ -149,7 +159,7 @@ class _Family:
                     self._unwrap()
 
     def _wrap(self) -> None:
-        for cls in dict.fromkeys(_subclasses(getattr(sys.modules[self.package], self.base))):
+        for cls in dict.fromkeys(_subclasses(getattr(sys.modules[self.framework.module], self.base))):
             if cls.__module__.startswith(self.transparent or ("\0",)):
                 continue
             for name, method in list(vars(cls).items()):
@@ -212,21 +222,39 @@ def _equinox_modules(model: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 
 _FAMILIES = (
-    _Family("flax.nnx", "Module", _nnx_modules),
-    _Family("equinox", "Module", _equinox_modules, ("equinox._", "equinox.internal")),
+    _Family(frameworks.NNX, "Module", _nnx_modules),
+    _Family(frameworks.EQUINOX, "Module", _equinox_modules, ("equinox._", "equinox.internal")),
 )
 
 
 @contextlib.contextmanager
 def _linen_watched() -> Iterator[None]:
-    if (linen := sys.modules.get("flax.linen")) is None:
+    if not frameworks.usable(frameworks.LINEN):
         yield
         return
 
     def watching(method: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         path = "/".join(map(str, context.module.path))
-        call = _Call(context.module, context.method_name, {id(context.module): path})
-        return _passed(call, lambda: method(*args, **kwargs))
+        return _passed_at(path, context, lambda: method(*args, **kwargs))
 
-    with linen.intercept_methods(watching):
+    with sys.modules["flax.linen"].intercept_methods(watching):
         yield
+
+
+@contextlib.contextmanager
+def _haiku_watched() -> Iterator[None]:
+    if not frameworks.usable(frameworks.HAIKU):
+        yield
+        return
+
+    def watching(method: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+        path = getattr(context.module, "module_name", "")  # which __init__ has yet to set
+        return _passed_at(path, context, lambda: method(*args, **kwargs))
+
+    with sys.modules["haiku"].intercept_methods(watching):
+        yield
+
+
+def _passed_at(path: str, context: Any, run: Callable[[], Any]) -> Any:
+    """Run a method that a hook has caught, of a module that knows its path."""
+    return _passed(_Call(context.module, context.method_name, {id(context.module): path}), run)

@@ -4,12 +4,13 @@ It is `list_taps` for the eye. Places whose names begin alike, up to a slash, st
 what is there comes from tracing alone, so the outline of a model that does not fit here costs nothing.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from namedtensor._tensor import is_named
-from namedtensor.interpreter import costs, outline_table, parameters, places, taps
+from namedtensor.interpreter import costs, frameworks, outline_table, parameters, places, taps
 from namedtensor.interpreter.outline_tree import Tree, in_order
 from namedtensor.interpreter.place import Place
 from namedtensor.interpreter.walk import Program
@@ -81,6 +82,9 @@ def outline(fun: Callable[..., Any], *args: Any, params: Any = None, **kwargs: A
     Raises:
       UnsupportedPrimitiveError: a tap inside a while loop.
 
+    Warns:
+      UserWarning: a framework that is imported is too old for its modules to be places.
+
     Example:
       >>> import namedtensor as nt
       >>> def f(params, x):
@@ -92,6 +96,8 @@ def outline(fun: Callable[..., Any], *args: Any, params: Any = None, **kwargs: A
       f            f32[batch:2]            8 B    110  100 %          24
       └ dense tap  f32[batch:2 hidden:4]  32 B    104   95 %          24
     """
+    for trouble in frameworks.troubles():
+        warnings.warn(f"{trouble}.", stacklevel=2)
     own, every = Program.traced(fun, args, kwargs), places.everywhere(fun, args, kwargs)
     tapped, shapes = taps.shapes(own), taps.shapes(every)
     extents = costs.by_extent(every.jaxpr.jaxpr)

@@ -9,7 +9,7 @@ from typing import Any
 
 from namedtensor.interpreter import scopes
 from namedtensor.interpreter.frame import tap_counts
-from namedtensor.interpreter.modules import with_modules
+from namedtensor.interpreter.modules import as_scopes, with_modules
 from namedtensor.interpreter.walk import Program
 
 _WHICH = re.compile(r"#\d+$")  # which of several passages
@@ -35,7 +35,7 @@ def everywhere(fun: Callable[..., Any], args: Any, kwargs: Any) -> Program:
     own = Program.traced(fun, args, kwargs)
     watched = with_modules(fun)
     program = own if watched is fun else Program.traced(watched, args, kwargs)
-    modules = _bases(program)
+    modules = {scope for name in _bases(program) for scope in {name, *as_scopes(name)}}
     # linen puts each module into a scope, below one for the model
     asked = [s for s in scopes.names(program.jaxpr) if not {s, s.partition("/")[2]} & modules]
     return program.changed(lambda jaxpr: scopes.tapped(jaxpr, set(asked)))

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from namedtensor.interpreter.equation import Equation
 
 Rule = Callable[..., Any]
+EXPORTED = (
+    "call_exported",
+    "call_artifact",
+)  # of a function of `jax.export`, by JAX and by nt.interop.exported
 
 
 def bind(eqn: "Equation", *values: Any) -> Any:
@@ -27,6 +31,10 @@ class UnsupportedPrimitiveError(NotImplementedError):
     @classmethod
     def missing(cls, table: "RuleTable", eqn: "Equation") -> "UnsupportedPrimitiveError":
         """The error for a primitive without a rule: where it stands, what there is, how to add one."""
+        if eqn.primitive in EXPORTED:
+            return cls.opaque(
+                table, eqn, "Give the function in Python, or from an ONNX file: nt.interop.onnx.load."
+            )
         close = difflib.get_close_matches(eqn.primitive, list(table), n=3)
         like = f" (near: {', '.join(close)})" if close else ""
         known = ", ".join(itertools.islice(sorted(table), 12)) + (", ..." if len(table) > 12 else "")
@@ -37,6 +45,15 @@ class UnsupportedPrimitiveError(NotImplementedError):
             f"{table.name} has {len(table)} rules{like}: {known or 'none'}. "
             f"To add one: @{table.name}.register({eqn.primitive!r}) on a function rule(eqn, *values).",
         )
+
+    @classmethod
+    def opaque(cls, table: "RuleTable", eqn: "Equation", advice: str) -> "UnsupportedPrimitiveError":
+        """The error for an exported function, where a table must see equations."""
+        name = getattr(eqn.params["exported"], "fun_name", "")
+        why = (
+            f"it is the exported function {name!r}, compiled code without operations that rules could act on"
+        )
+        return cls.refused(table, eqn, why, advice)
 
     @classmethod
     def refused(

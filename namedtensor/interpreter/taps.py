@@ -1,11 +1,12 @@
 """Watching and replacing what passes at the places of a function.
 
 `capture` and `replace` are the two operations of which every layer and neuron method is made. A place is
-a tap, the output of a module of flax or equinox, or what leaves a `jax.named_scope`.
+a tap, the output of a module of flax, equinox or haiku, or what leaves a `jax.named_scope`.
 """
 
 import dataclasses
 import difflib
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,8 +15,9 @@ import jax.numpy as jnp
 
 from namedtensor._errors import describe
 from namedtensor._tensor import NamedTensor, is_named
-from namedtensor.interpreter import places
+from namedtensor.interpreter import frameworks, places
 from namedtensor.interpreter.equation import Equation
+from namedtensor.interpreter.exported import without_places
 from namedtensor.interpreter.frame import Frame, Lists
 from namedtensor.interpreter.marks import dims_of, tap
 from namedtensor.interpreter.rules import RuleTable, bind
@@ -72,8 +74,8 @@ def _listed(recorded: Lists) -> dict[str, Any]:
     return out
 
 
-def unknown(name: str, there: Iterable[str]) -> UnknownTapError:
-    """The error for a place that is not there."""
+def unknown(name: str, there: Iterable[str], note: str = "") -> UnknownTapError:
+    """The error for a place that is not there; ``note`` says what has none."""
     there = list(there)
     if passed := [k for k in there if k.rpartition("#")[0] == name]:
         return UnknownTapError(
@@ -86,6 +88,7 @@ def unknown(name: str, there: Iterable[str]) -> UnknownTapError:
     shown = there if len(there) <= _MOST else difflib.get_close_matches(name, there, n=_MOST, cutoff=0)
     close = difflib.get_close_matches(name.replace(".", "/"), there, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint += note + "".join(f" ({trouble}.)" for trouble in frameworks.troubles())
     listed = ", ".join(map(repr, shown))
     if len(shown) < len(there):
         return UnknownTapError(
@@ -94,7 +97,7 @@ def unknown(name: str, there: Iterable[str]) -> UnknownTapError:
     return UnknownTapError(
         f"there is no tap {name!r}: there are {listed}.{hint}"
         if there
-        else f"there is no tap {name!r}: the function has no taps: name a place with nt.tap(x, 'name')."
+        else f"there is no tap {name!r}: the function has no taps: name a place with nt.tap(x, 'name').{hint}"
     )
 
 
@@ -110,10 +113,19 @@ def list_taps(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, A
 
     Returns:
       Name -> shape and dtype (named where the tensor was): the taps (`nt.tap`), the outputs of the modules
-      of flax and equinox by their paths (``"blocks/0/mlp"``), and what leaves a `jax.named_scope`. A
+      of flax, equinox and haiku by their paths (``"blocks/0/mlp"``), and what leaves a `jax.named_scope`. A
       place inside a scan has one axis more, in front: its iterations. A place passed several times is
       listed as ``name#1``, ``name#2``; one of several values as ``name[0]``, ``name[1]``.
+
+    Warns:
+      UserWarning: a framework that is imported is too old for its modules to be places.
     """
+    for trouble in frameworks.troubles():
+        warnings.warn(f"{trouble}.", stacklevel=2)
+    return _everything(fun, args, kwargs)
+
+
+def _everything(fun: Callable[..., Any], args: Any, kwargs: Any) -> dict[str, Any]:
     there = shapes(Program.traced(fun, args, kwargs))
     return there | others(there, shapes(places.everywhere(fun, args, kwargs)))
 
@@ -188,7 +200,8 @@ def replace(fun: Callable[..., Any], values: Mapping[str, Any]) -> Callable[...,
 def _require(names: Iterable[str], there: Mapping[str, Any], fun: Any, args: Any, kwargs: Any) -> None:
     for name in names:
         if name not in there:
-            raise unknown(name, list_taps(fun, *args, **kwargs))
+            here = _everything(fun, args, kwargs)
+            raise unknown(name, here, without_places(Program.traced(fun, args, kwargs).jaxpr.jaxpr))
 
 
 def shapes(program: Program) -> dict[str, Any]:

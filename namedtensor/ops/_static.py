@@ -7,6 +7,7 @@ import contextlib
 import operator
 from typing import Any
 
+from jax import export
 from jax.core import Tracer
 
 from namedtensor._dims import Dims, Spec, dims
@@ -19,6 +20,8 @@ def whole(value: Any, what: str, *, least: int | None = None) -> int:
     Raises:
       BadPattern: it is none, is too small, or is traced.
     """
+    if export.is_symbolic_dim(value):  # a size that is left open, of a program for several sizes
+        return value  # type: ignore[return-value]
     with contextlib.suppress(TypeError):  # a tracer raises a kind of TypeError too
         number = operator.index(value)
         if not isinstance(value, bool) and (least is None or number >= least):

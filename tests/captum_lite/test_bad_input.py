@@ -445,7 +445,6 @@ def test_the_warning_can_be_read_where_all_gradients_vanish():
 def test_rounding_is_no_reason_to_warn():
     """Where the model is saturated the attributions are of the size of the rounding of its outputs."""
     x = jax.random.normal(jax.random.key(0), (5, 4))
-    record = IntegratedGradients(lambda x: jnp.tanh(x @ jnp.arange(12.0).reshape(4, 3))).explain(
-        x, 0.3, target=2
-    )
+    tanh = lambda z: 2 * jax.nn.sigmoid(2 * z) - 1  # noqa: E731  (how XLA rounds its own depends on its version)
+    record = IntegratedGradients(lambda x: tanh(x @ jnp.arange(12.0).reshape(4, 3))).explain(x, 0.3, target=2)
     assert float(record.gap.max()) > 0.01  # a large part of almost nothing

@@ -1,4 +1,4 @@
-"""Models of flax and equinox are explained as the same function written by hand is.
+"""Models of flax, equinox and haiku are explained as the same function written by hand is.
 
 Inputs and baselines are random, parameters are float64, layers are module paths.
 """
@@ -7,6 +7,7 @@ import functools
 
 import equinox as eqx
 import flax.linen as nn
+import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -84,6 +85,17 @@ def apply_nnx(graph, state, x):
     return nnx.merge(graph, state)(x)
 
 
+HAIKU = hk.without_apply_rng(
+    hk.transform(lambda x: hk.Linear(3)(jax.nn.relu(hk.Conv2D(2, 3)(x)).reshape(x.shape[0], -1)))
+)
+
+
+def haiku_cnn(scale=1.0):
+    conv = {"w": jnp.asarray(KERNEL) * scale, "b": jnp.asarray(BIAS)}
+    head = {"w": jnp.asarray(HEAD), "b": jnp.asarray(HEAD_BIAS)}
+    return functools.partial(HAIKU.apply, {"conv2_d": conv, "linear": head})
+
+
 def mlp_by_hand(x):
     h = nt.tap(jnp.einsum("bi,oi->bo", x, jnp.asarray(ONE)) + jnp.asarray(ONE_BIAS)[None], "layer")
     return jnp.einsum("bi,oi->bo", jax.nn.relu(h), jnp.asarray(TWO)) + jnp.asarray(TWO_BIAS)[None]
@@ -102,13 +114,14 @@ def by_rows(model, x):
 MODELS = {  # model, its layer, by hand, inputs, baselines, options
     "linen": (linen_cnn, "Conv_0", conv_by_hand, IMAGES, IMAGE_BASELINES, PICTURES),
     "linen, by scope": (linen_cnn, "LinenCnn/Conv_0", conv_by_hand, IMAGES, IMAGE_BASELINES, PICTURES),
+    "haiku": (haiku_cnn, "conv2_d", conv_by_hand, IMAGES, IMAGE_BASELINES, PICTURES),
     "nnx": (nnx_cnn, "conv", conv_by_hand, IMAGES, IMAGE_BASELINES, PICTURES),
     "nnx, split": (nnx_split, "conv", conv_by_hand, IMAGES, IMAGE_BASELINES, PICTURES),
     "equinox": (lambda scale=1.0: functools.partial(by_rows, equinox_mlp(scale)), "layers/0", mlp_by_hand, ROWS, ROW_BASELINES, VECTORS),
     "equinox, vmap": (lambda: jax.vmap(equinox_mlp()), "layers/0", mlp_by_hand, ROWS, ROW_BASELINES, VECTORS),
 }  # fmt: skip
-SOME = ("saliency", "integrated gradients", "DeepLift", "LRP", "guided backprop", "feature ablation")
-# all methods on one kind of model, one of each family on the others
+SOME = ("LRP", "guided backprop")  # others of each framework: docs/frameworks.md
+# all methods on one kind of model, some on the others
 PAIRS = [("nnx", name) for name in METHODS] + [(m, name) for m in ("linen", "equinox") for name in SOME]
 
 
@@ -189,7 +202,7 @@ def test_a_neuron_of_a_module(model):
     )
 
 
-@pytest.mark.parametrize("model", ["linen", "nnx", "nnx, split", "equinox"])
+@pytest.mark.parametrize("model", ["linen", "haiku", "nnx", "nnx, split", "equinox"])
 @pytest.mark.parametrize("at_layer", [False, True], ids=["inputs", "layer"])
 def test_new_parameters_compile_nothing(model, at_layer, compilations):
     make, layer, _, x, b, _ = MODELS[model]

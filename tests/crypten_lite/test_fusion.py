@@ -258,3 +258,19 @@ def test_modules_of_other_libraries():
     assert costs(jax.vmap(eqx.nn.Lambda(functools.partial(jax.nn.gelu, approximate=False))), X) == costs(
         jax_gelu, X
     )
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: jnp.log(jnp.abs(jnp.exp(x / 4).T)),
+        lambda x: jnp.tanh(jnp.abs(jax.nn.relu(x).T)),
+        lambda x: jnp.log(jnp.abs(jnp.exp(x / 4)[::-1])),
+        lambda x: jax.nn.logsumexp(x, 1, keepdims=True),
+    ],
+    ids=["log", "tanh", "reversed", "logsumexp"],
+)
+def test_a_chain_that_moved_before_it_was_computed(function):
+    """Its elements are moved once: what is computed later learns where it comes from when it is."""
+    found, _ = revealed(function, X[:5])
+    assert np.abs(found - in_float64(function, X[:5])).max() < 1e-3

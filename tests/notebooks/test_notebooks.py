@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from namedtensor.models import digits_cnn, photo_cnn, planted_cnn
+from tests.sentences import needs_minilm
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -22,6 +23,7 @@ GALLERY = [
     "05_private_inference",
     "06_private_explanations",
     "07_interpreter_from_scratch",
+    "08_sentence_similarity",
 ]
 EXPLORERS = {
     "01_named_tensors": {"TensorExplorer"},
@@ -29,7 +31,9 @@ EXPLORERS = {
     "03_compare_methods": {"MethodGrid"},
     "04_layers_and_neurons": {"ModelExplorer"},
     "05_private_inference": {"PrivacyExplorer"},
+    "08_sentence_similarity": {"TokenView"},
 }
+MARKS = {"08_sentence_similarity": needs_minilm}
 SECONDS = 90  # of one cell, at most
 LINK = re.compile(r"\]\(([^)#]+)\)")
 # the slowest and the stalled way to show things, and what corrupts figures in callbacks
@@ -132,8 +136,17 @@ def trained():
         model.load(progress=False)
 
 
+def test_without_the_trained_weights_one_message_says_what_to_do(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    cells = {cell.id: cell.source for cell in code(FOLDER / "08_sentence_similarity.ipynb")}
+    with pytest.raises(
+        SystemExit, match=r"This notebook stops here: the trained MiniLM is not installed: `make minilm`"
+    ):
+        exec(f"import jax\nfrom namedtensor.models import minilm\n{cells['load']}", {})
+
+
 @pytest.mark.slow
-@each_notebook
+@pytest.mark.parametrize("path", [pytest.param(p, id=p.stem, marks=MARKS.get(p.stem, ())) for p in NOTEBOOKS])
 # the kernel's own sockets and event loops, in libraries that are not ours
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::RuntimeWarning")
 def test_runs_from_top_to_bottom(path, trained):

@@ -37,7 +37,7 @@ def known() -> dict[str, list[int]]:
     """Operators of ONNX in the table -> the opsets since which they hold."""
     found: dict[str, list[int]] = {}
     for op in known_operators():
-        if op.domain == "":
+        if op.domain == "" and op.fun.__module__.startswith("namedtensor."):
             found.setdefault(op.name, []).append(op.since)
     return found
 
@@ -61,8 +61,9 @@ def missing() -> dict[str, str]:
 
 
 def others() -> list[str]:
-    """Operators of vendors that the table has."""
-    return sorted({f"{op.domain}.{op.name}" for op in known_operators() if op.domain})
+    """Operators of vendors that the table has, without those that users have added."""
+    ours = [op for op in known_operators() if op.domain and op.fun.__module__.startswith("namedtensor.")]
+    return sorted({f"{op.domain}.{op.name}" for op in ours})
 
 
 def case_table() -> list[str]:

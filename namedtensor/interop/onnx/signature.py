@@ -176,7 +176,7 @@ def named(name: str, there: Place, x: Any) -> NamedTensor:
     """
     if there.dims is None or len(there.dims) != x.ndim:
         raise OnnxError(
-            f"the inputs are named and the output {name!r} {describe(x)} cannot be: its axes have no names in "
-            f"the file. Name them, nt.interop.onnx.load(path, dims={{{name!r}: '...'}}), or give plain arrays."
+            f"the inputs are named and the output {name!r} {describe(x)} cannot be: the file has no names "
+            f"for its axes. Name them, nt.interop.onnx.load(path, dims={{{name!r}: '...'}}), or give arrays."
         )
     return NamedTensor(x, there.dims)

@@ -16,17 +16,17 @@ from namedtensor.interop.onnx.values import Value, cast, known, lined_up, numpy_
 # ONNX's name -> the name that NumPy and jax.numpy have for it
 _ONE = {
     "Abs": "abs", "Acos": "arccos", "Acosh": "arccosh", "Asin": "arcsin", "Asinh": "arcsinh",
-    "Atan": "arctan", "Atanh": "arctanh", "Ceil": "ceil", "Cos": "cos", "Cosh": "cosh", "Exp": "exp", "Floor": "floor",
-    "IsNaN": "isnan",
-    "Log": "log", "Neg": "negative", "Not": "logical_not", "BitwiseNot": "bitwise_not", "Round": "round",
-    "Sign": "sign", "Sin": "sin", "Sinh": "sinh", "Sqrt": "sqrt", "Tan": "tan", "Tanh": "tanh",
+    "Atan": "arctan", "Atanh": "arctanh", "BitwiseNot": "bitwise_not",
+    "Ceil": "ceil", "Cos": "cos", "Cosh": "cosh",
+    "Exp": "exp", "Floor": "floor", "IsNaN": "isnan", "Log": "log", "Neg": "negative", "Not": "logical_not",
+    "Round": "round", "Sign": "sign", "Sin": "sin", "Sinh": "sinh", "Sqrt": "sqrt",
+    "Tan": "tan", "Tanh": "tanh",
 }  # fmt: skip
 _TWO = {
-    "Add": "add", "Sub": "subtract", "Mul": "multiply", "And": "logical_and", "Or": "logical_or",
+    "Add": "add", "And": "logical_and", "BitwiseAnd": "bitwise_and", "BitwiseOr": "bitwise_or",
+    "BitwiseXor": "bitwise_xor", "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal",
+    "Less": "less", "LessOrEqual": "less_equal", "Mul": "multiply", "Or": "logical_or", "Sub": "subtract",
     "Xor": "logical_xor",
-    "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal", "Less": "less",
-    "LessOrEqual": "less_equal", "BitwiseAnd": "bitwise_and", "BitwiseOr": "bitwise_or",
-    "BitwiseXor": "bitwise_xor",
 }  # fmt: skip
 _MANY = {"Max": "maximum", "Min": "minimum", "Sum": "add"}
 

@@ -195,7 +195,10 @@ USE = """
 cl.IntegratedGradients(f, layer="conv").attribute(x, baselines, target=1)
 with ct.simulate() as session:
     secret = ct.private(apply)(session.share(weights), session.share(x))
-named = nt.interop.named_params(weights, {names})
+axes = {{
+{names}
+}}
+named = nt.interop.named_params(weights, axes)
 ```
 """
 
@@ -216,7 +219,7 @@ def section(framework: Framework) -> str:
     model = inspect.getsource(framework.model).rstrip()
     model = "\n\n\n".join(filter(None, (framework.imports, model)))
     code = f"```python\n{model}\n```\n\n```python\n{framework.lines}\n```\n"
-    names = "{" + ", ".join(f'"{k}": "{v}"' for k, v in framework.names.items()) + "}"
+    names = "\n".join(f'    "{k}": "{v}",' for k, v in framework.names.items())
     return f"\n## {framework.title}\n\n{framework.note}\n\n{code}{USE.format(names=names)}"
 
 

@@ -200,7 +200,8 @@ FRAMEWORKS = {
     "flax linen": Framework(
         "flax linen", LinenCnn, "import flax.linen as nn", lambda: {"variables": linen_variables(), "LinenCnn": LinenCnn},
         "f = functools.partial(LinenCnn().apply, variables)\n"
-        "apply, weights = (lambda weights, x: LinenCnn().apply(variables | {\"params\": weights}, x)), variables[\"params\"]",
+        "apply = lambda weights, x: LinenCnn().apply(variables | {\"params\": weights}, x)\n"
+        "weights = variables[\"params\"]",
         "functools.partial(jax.jit(LinenCnn().apply), variables)",
         FLAX,
         "`nn.compact` names layers `Conv_0`, `Dense_1` where the model does not.",

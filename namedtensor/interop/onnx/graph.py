@@ -104,6 +104,15 @@ class Graph:
         needed = {name for node in self.nodes for name in node.reads()} | {d.name for d in self.outputs}
         return needed - made - {name for node in self.nodes for name in node.outputs}
 
+    def with_weights(self) -> "Graph":
+        """The same with the arrays of Constant nodes among its own: some programs write all weights so.
+
+        Numbers alone, such as the epsilon of a norm, stay where they are.
+        """
+        weights = {n.outputs[0]: x for n in self.nodes if (x := _weight(n)) is not None}
+        rest = tuple(n for n in self.nodes if n.outputs[:1] == () or n.outputs[0] not in weights)
+        return Graph(self.inputs, self.outputs, {**self.constants, **weights}, rest)
+
     def pruned(self, outputs: Sequence[Declared]) -> "Graph":
         """The part of it that these values need."""
         needed, kept = {d.name for d in outputs}, []
@@ -113,6 +122,11 @@ class Graph:
                 kept.append(node)
         constants = {name: array for name, array in self.constants.items() if name in needed}
         return Graph(self.inputs, tuple(outputs), constants, tuple(reversed(kept)))
+
+
+def _weight(node: Node) -> np.ndarray | None:
+    value = node.attributes.get("value") if (node.domain, node.op) == ("", "Constant") else None
+    return value if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 1 else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from namedtensor.interop.onnx.errors import OnnxError, listed
 from namedtensor.interop.onnx.evaluate import Evaluation, is_traced
 from namedtensor.interop.onnx.graph import Declared, Graph
 from namedtensor.interop.onnx.library import Library, library, require_all
-from namedtensor.interop.onnx.needs import depending, needed
+from namedtensor.interop.onnx.needs import depending, needed, steering
 from namedtensor.interop.onnx.places import Layer, Places, places
 from namedtensor.interop.onnx.signature import Place
 from namedtensor.interop.onnx.values import Value
@@ -59,7 +59,7 @@ class Program:
 
     def __call__(self, params: Mapping[str, Any], arrays: Mapping[str, Value]) -> list[Value]:
         """The outputs, compiled where no shape depends on the numbers of large inputs."""
-        held = {name: arrays[name] for name, place in self.inputs.items() if place.known}
+        held = {name: arrays[name] for name, place in self.inputs.items() if place.held}
         traced = {name: jnp.asarray(x) for name, x in arrays.items() if name not in held}
         if any(map(is_traced, held.values())):
             return self.run(params, {**traced, **held}, Fixed({}))
@@ -71,7 +71,7 @@ class Program:
 
     def each(self, params: Mapping[str, Any], arrays: Mapping[str, Value]) -> list[Value]:
         """The outputs of a file made for one example, of several."""
-        held = {name: x for name, x in arrays.items() if self.inputs[name].known}
+        held = {name: x for name, x in arrays.items() if self.inputs[name].held}
         rest = {name: jnp.asarray(x) for name, x in arrays.items() if name not in held}
 
         def one(row: Mapping[str, Value]) -> list[Value]:
@@ -228,11 +228,12 @@ def load(
     """
     proto = file.read(source)
     there = library(proto)
-    graph = _with_outputs(parse.graph(proto.graph), [outputs] if isinstance(outputs, str) else outputs)
+    whole = parse.graph(proto.graph).with_weights()
+    graph = _with_outputs(whole, [outputs] if isinstance(outputs, str) else outputs)
     require_all(graph, there)
     names = {d.name for d in graph.inputs}
     dynamic = depending(graph, there, names)
-    held = needed(graph, there)
+    held, steers = needed(graph, there), steering(graph, there)
     constant = needed(graph, there, through=dynamic)
     weights = {
         name: jnp.asarray(x)
@@ -245,7 +246,10 @@ def load(
         Graph(graph.inputs, graph.outputs, rest, graph.nodes),
         there,
         places(graph, dynamic),
-        {d.name: signature.place(_tensor(d), spec.get(d.name), d.name in held) for d in graph.inputs},
+        {
+            d.name: signature.place(_tensor(d), spec.get(d.name), d.name in held, d.name in steers)
+            for d in graph.inputs
+        },
         {d.name: signature.place(_tensor(d), spec.get(d.name)) for d in graph.outputs},
     )
     return OnnxModel(weights, program)

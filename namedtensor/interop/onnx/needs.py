@@ -31,6 +31,20 @@ def needed(
     return found
 
 
+def steering(graph: Graph, there: Library) -> set[str]:
+    """The values of a graph that choose what is computed, and those that they depend on."""
+    chosen: set[str] = set()
+    for node in graph.nodes:
+        for inner in node.graphs():
+            chosen |= steering(inner, there) & inner.free()
+        called = there.implementation(node)
+        if isinstance(called, Operator):
+            chosen |= {
+                name for i, name in enumerate(node.inputs) if name and called.operand(i) in called.steers
+            }
+    return needed(graph, there, chosen)
+
+
 def _of_node(node: Node, there: Library, wanted: Set[str]) -> set[str]:
     found: set[str] = set()
     for inner in node.graphs():

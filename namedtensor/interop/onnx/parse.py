@@ -12,6 +12,8 @@ from namedtensor.interop.onnx.errors import MalformedModel
 from namedtensor.interop.onnx.graph import DEEPEST, Declared, Function, Graph, Node, Reference, ordered
 from namedtensor.interop.onnx.tensors import array_of, dtype_of, require_text
 
+NO_NAMES = ("", "?", "-1", "None")  # what exporters write for a size of which they know nothing
+
 
 def graph(proto: Any, around: Iterable[str] = (), depth: int = 0) -> Graph:
     """A GraphProto; ``around`` are the values that it can see from outside.
@@ -125,4 +127,6 @@ def declared(proto: Any) -> Declared:
 def _size(proto: Any) -> int | str | None:
     kind = proto.WhichOneof("value")
     require_text(proto.dim_param)
-    return None if kind is None or not getattr(proto, kind) else getattr(proto, kind)
+    if kind == "dim_value":
+        return proto.dim_value if proto.dim_value > 0 else None  # some write 0 or -1 for any
+    return None if proto.dim_param in NO_NAMES else proto.dim_param

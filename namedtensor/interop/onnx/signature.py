@@ -29,12 +29,19 @@ class Place:
       sizes: for each axis a number, a name, or None for any; None where the file does not say.
       dims: the names of its axes; None where one is missing.
       known: whether its numbers must be known while JAX traces, because shapes depend on them.
+      steers: whether they choose what is computed, so that they are better known.
     """
 
     dtype: np.dtype | None
     sizes: tuple[int | str | None, ...] | None
     dims: Dims | None
     known: bool = False
+    steers: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether its numbers are kept from tracing where they are known."""
+        return self.known or self.steers
 
     def __repr__(self) -> str:
         sizes = self.sizes or ()
@@ -50,17 +57,19 @@ def _shown(name: str | None, size: int | str | None) -> str:
     return f"{name}:{size}" if isinstance(size, int) else name
 
 
-def place(declared: Declared, given: Spec | None, known: bool = False) -> Place:
+def place(declared: Declared, given: Spec | None, known: bool = False, steers: bool = False) -> Place:
     """The place that a file declares, with the names that the user gives it."""
+    small = declared.sizes is not None and len(declared.sizes) <= 1
+    steers = steers and small and declared.dtype is not None and declared.dtype.kind in "iub"
     if given is None:
-        return Place(declared.dtype, declared.sizes, _told(declared), known)
+        return Place(declared.dtype, declared.sizes, _told(declared), known, steers)
     names = dims(given)
     if declared.sizes is not None and len(names) != len(declared.sizes):
         raise OnnxError(
             f"dims for {declared.name!r}: '{names}' are {len(names)} names, the file says "
             f"{len(declared.sizes)} axes: {list(declared.sizes)}."
         )
-    return Place(declared.dtype, declared.sizes or (None,) * len(names), names, known)
+    return Place(declared.dtype, declared.sizes or (None,) * len(names), names, known, steers)
 
 
 def _told(declared: Declared) -> Dims | None:
@@ -149,7 +158,7 @@ def examples(places: Mapping[str, Place], arrays: Mapping[str, Value]) -> int | 
                 before, where = sizes.setdefault(asked, (size, name))
                 if before != size:
                     raise OnnxError(f"{asked!r} is {before} in the input {where!r} and {size} in {name!r}.")
-            elif asked == 1 and axis == 0 and not there.known:
+            elif asked == 1 and axis == 0 and not there.held:
                 counts.add(size)
             elif asked is not None and asked != size:
                 raise OnnxError(
@@ -165,7 +174,7 @@ def examples(places: Mapping[str, Place], arrays: Mapping[str, Value]) -> int | 
 
 
 def _all_single(places: Mapping[str, Place]) -> bool:
-    return all(p.known or (p.sizes is not None and p.sizes[:1] == (1,)) for p in places.values())
+    return all(p.held or (p.sizes is not None and p.sizes[:1] == (1,)) for p in places.values())
 
 
 def named(name: str, there: Place, x: Any) -> NamedTensor:

@@ -27,6 +27,7 @@ class Operator:
       fun: the function.
       static: which operands' numbers must be known while JAX traces (shapes, axes, counts), of a node.
       reads_shape: only the shape of its operand matters, so its result is always known.
+      steers: the operands that choose what is computed: known where they can be, and traced elsewhere.
       operands: the names of the positional parameters; one with a star takes all that follow.
       attributes: the names of the keyword parameters.
     """
@@ -37,6 +38,7 @@ class Operator:
     fun: Function
     static: Callable[[Any], Iterable[str]]
     reads_shape: bool
+    steers: frozenset[str]
     operands: tuple[str, ...]
     attributes: frozenset[str]
 
@@ -68,6 +70,7 @@ def operator(
     domain: str = "",
     static: Iterable[str] | Callable[[Any], Iterable[str]] = (),
     reads_shape: bool = False,
+    steers: Iterable[str] = (),
 ) -> Callable[[Function], Function]:
     """Say what operators do, in all models that are loaded from now on.
 
@@ -79,6 +82,8 @@ def operator(
         arrays, and inputs and weights that they depend on are not traced. A function gives them for a
         node.
       reads_shape: only the shape of the operand matters.
+      steers: names of operands that choose between programs; small integer inputs that they depend on are
+        known when the model is called with numbers.
 
     Returns:
       A decorator for a function of arrays (positional: the operands) and attributes (keyword-only).
@@ -101,9 +106,8 @@ def operator(
         for name in names:
             there = _TABLE.setdefault((_domain(domain), name), [])
             there[:] = [op for op in there if op.since != since]
-            there.append(
-                Operator(name, domain, since, fun, _of_node(static), reads_shape, operands, attributes)
-            )
+            facts = frozenset(steers), operands, attributes
+            there.append(Operator(name, domain, since, fun, _of_node(static), reads_shape, *facts))
             there.sort(key=lambda op: op.since)
         return fun
 

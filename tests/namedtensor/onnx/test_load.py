@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from onnx import helper, numpy_helper
 
 import crypten_lite as ct
 import namedtensor as nt
@@ -253,6 +254,50 @@ def test_a_shape_that_is_an_input(compilations):
         match=r"node 'y' \(Reshape\).*its operand 'shape' depends on the values of the model's inputs",
     ):
         jax.jit(reshaped)(x, np.array([3, 2]))
+
+
+def test_weights_that_are_written_as_nodes():
+    """As Paddle and OpenVINO write them; an epsilon stays a constant."""
+    w = RNG.normal(size=(3, 2)).astype(np.float32)
+    nodes = [
+        node("Constant", "", "w", value=numpy_helper.from_array(w)),
+        node("Constant", "", "epsilon", value=numpy_helper.from_array(np.float32(0.5))),
+        node("MatMul", "x w", "h"),
+        node("Add", "h epsilon", "y"),
+    ]
+    written = load(model(nodes, [value("x", ["n", 3])], [value("y", ["n", 2])]))
+    assert list(written.params) == ["w"]
+    x = RNG.normal(size=(4, 3)).astype(np.float32)
+    np.testing.assert_allclose(written({"w": 2 * w}, x), x @ (2 * w) + 0.5, rtol=1e-5, atol=1e-6)
+
+
+def test_sizes_of_which_nothing_is_known():
+    proto = model([node("Relu", "x", "y")], [value("x", [-1, "?", "?"])], [value("y", None)])
+    assert load(proto).inputs["x"].sizes == (None, None, None)
+    assert load(proto)(np.ones((2, 3, 4), np.float32)).shape == (2, 3, 4)
+
+
+def test_an_input_that_chooses_a_branch_is_known_where_it_can_be():
+    """A sampling rate, say: only the branch for it fits the other inputs."""
+    then, other = (
+        helper.make_graph([node("MatMul", f"x {w}", f"y{w}")], w, [], [value(f"y{w}", [2])])
+        for w in ("three", "four")
+    )
+    nodes = [
+        node("Equal", "rate low", "c"),
+        node("If", "c", "y", "by rate", then_branch=then, else_branch=other),
+    ]
+    weights = {
+        "three": np.ones((3, 2), np.float32),
+        "four": np.ones((4, 2), np.float32),
+        "low": np.array(8000),
+    }
+    chosen = load(model(nodes, [value("x", [None]), value("rate", [], 7)], [value("y", [2])], weights))
+    np.testing.assert_array_equal(chosen(np.ones(3, np.float32), np.array(8000)), [3, 3])
+    np.testing.assert_array_equal(chosen(np.ones(4, np.float32), np.array(16000)), [4, 4])
+    assert "cond" not in str(jax.make_jaxpr(lambda x: chosen(x, np.array(8000)))(np.ones(3, np.float32)))
+    with pytest.raises(OnnxError, match=r"node 'y(three|four)' \(MatMul\)"):  # both branches are traced
+        jax.jit(chosen)(np.ones(3, np.float32), np.array(8000))
 
 
 def test_shapes_that_depend_on_data_work_outside_of_tracing():

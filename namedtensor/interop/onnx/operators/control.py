@@ -17,7 +17,7 @@ from namedtensor.interop.onnx.values import Value, beside_traced, known
 MOST = 4096  # iterations of a loop that are written out one by one
 
 
-@operator("If")
+@operator("If", steers=("condition",))
 def if_(condition: Value, *, then_branch: Graph, else_branch: Graph, node: Call) -> list[Value]:
     """One branch or the other; where the condition is traced, both give the same shapes."""
     if not isinstance(condition, Tracer):
@@ -37,7 +37,7 @@ def _decide_about_shapes(node: Node) -> tuple[str, ...]:
     return ("most", "condition") if len(node.outputs) > len(node.inputs) - 2 else ()
 
 
-@operator("Loop", static=_decide_about_shapes)
+@operator("Loop", static=_decide_about_shapes, steers=("most", "condition"))
 def loop(
     most: Value = None, condition: Value = None, *initial: Value, body: Graph, node: Call
 ) -> list[Value]:

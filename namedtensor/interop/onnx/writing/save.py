@@ -93,12 +93,12 @@ def save(
 
     Example:
       >>> import tempfile, jax, namedtensor as nt
-      >>> from namedtensor.interop.onnx.writing import save
       >>> def f(params, x):
       ...     return nt.tap((x.dot("pixel", params["w"])).relu(), "hidden")
       >>> params = {"w": nt.ones("pixel:4 unit:3")}
       >>> with tempfile.TemporaryDirectory() as folder:
-      ...     saved = save(f, params, nt.ones("batch:2 pixel:4"), f"{folder}/f.onnx", dynamic="batch")
+      ...     path, example = f"{folder}/f.onnx", nt.ones("batch:2 pixel:4")
+      ...     saved = nt.interop.onnx.save(f, params, example, path, dynamic="batch")
       >>> saved.inputs, saved.outputs, saved.layers, saved.parameters
       (('x',), ('hidden',), ('hidden',), ('w',))
     """

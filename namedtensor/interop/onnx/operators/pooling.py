@@ -11,6 +11,7 @@ import numpy as np
 from namedtensor.interop.onnx.errors import OnnxError
 from namedtensor.interop.onnx.evaluate import Call
 from namedtensor.interop.onnx.operators._windows import Windows, per_axis, windows
+from namedtensor.interop.onnx.operators.reduce import root as square_root
 from namedtensor.interop.onnx.table import operator
 from namedtensor.interop.onnx.values import Value, bounded, canonical
 
@@ -160,11 +161,10 @@ def powered(x: Value, p: float) -> Value:
 
 def root(total: Value, p: float) -> Value:
     """The ``p``-th root of a sum of powers; its derivative at zero is zero, not infinite."""
-    if p == 1:
-        return total
+    if p in (1, 2):
+        return total if p == 1 else square_root(total)
     there = total > 0
-    safe = jnp.where(there, total, jnp.ones_like(total))
-    return jnp.where(there, jnp.sqrt(safe) if p == 2 else safe ** (1 / p), jnp.zeros_like(total))
+    return jnp.where(there, jnp.where(there, total, jnp.ones_like(total)) ** (1 / p), jnp.zeros_like(total))
 
 
 def _space(x: Value) -> tuple[int, ...]:
